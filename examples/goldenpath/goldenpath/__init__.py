@@ -1,0 +1,1 @@
+"""The reference application: login → WebSocket chat → agent events → AI reply."""

@@ -1,0 +1,346 @@
+"""`canonid.toml` → kinds, formats and services. Collects every fault before it gives up."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from canonid.core.grammar import Optional, PatternError, fields, parse_pattern
+from canonid.core.overlaps import overlaps, second_reading
+from canonid.core.values import Format, Kind, Service
+from canonid.core.writing import MAX_OPTIONAL, Writing
+from canonid.errors import RegistryError, show
+
+BUILT_IN = {"typeid": "{kind}_{id:base32}", "uuid": "{id:uuid}", "ulid": "{id:ulid}"}
+NAME = re.compile(r"[a-z][a-z0-9]*([_-][a-z0-9]+)*")
+PREFIX = re.compile(r"[a-z]([a-z_]{0,61}[a-z])?")  # TypeID 0.3
+WORDS = re.compile(r"[A-Za-z0-9]+([_-][A-Za-z0-9]+)*")
+RESERVED_FIELDS = frozenset({"service", "format"})  # keywords of `mint`
+MAX_LENGTH = 1024
+
+
+class Declarations(NamedTuple):
+    """Everything that a registry file says."""
+
+    kinds: Mapping[str, Kind]
+    formats: Mapping[str, Format]
+    services: Mapping[str, Service]
+    writings: tuple[Writing, ...]
+
+
+def declare(text: str, source: str) -> Declarations:
+    """Read a registry file. Raises RegistryError with every fault, each with its TOML path."""
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise RegistryError([("TOML", str(error))], source) from None
+    root = "tool.canonid." if "canonid" in _table(document.get("tool")) else ""
+    reader = _Reader(root)
+    declarations = reader.read(document["tool"]["canonid"] if root else document)
+    if reader.faults:
+        raise RegistryError(reader.faults, source)
+    return declarations
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A hint to append to a message, or nothing."""
+    from difflib import get_close_matches  # only errors pay for this import
+
+    close = get_close_matches(name, list(known), n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def _table(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+class _Reader:
+    def __init__(self, root: str) -> None:
+        self.root = root
+        self.faults: list[tuple[str, str]] = []
+
+    def fault(self, path: str, sentence: str) -> None:
+        self.faults.append((self.root + path, sentence))
+
+    def read(self, document: Mapping[str, Any]) -> Declarations:
+        self.keys("", document, ("canonical", "kinds", "formats", "services"))
+        canonical = self.text(document, "", "canonical", default="typeid")
+        raw_kinds = self.tables(document, "kinds")
+        if not raw_kinds:
+            self.fault("kinds", "a registry needs at least one kind, e.g. [kinds.user] with prefix = \"user\"")
+        raw_formats = {"typeid": {}} | self.tables(document, "formats")
+        raw_services = self.tables(document, "services")
+        kinds = dict(self.kinds(raw_kinds, raw_formats, raw_services, canonical))
+        formats = dict(self.formats(raw_formats, kinds))
+        services = dict(self.services(raw_services, kinds, formats))
+        self.check_kinds(kinds, formats, services)
+        writings = self.writings(kinds, formats)
+        self.check_overlaps(writings, formats)
+        return Declarations(kinds, formats, services, writings)
+
+    # Kinds
+
+    def kinds(
+        self, raw: Mapping[str, Any], formats: Mapping[str, Any], services: Mapping[str, Any], canonical: str
+    ) -> Iterator[tuple[str, Kind]]:
+        owners: dict[str, str] = {}
+        for name, table in raw.items():
+            path = f"kinds.{name}"
+            self.keys(path, table, ("prefix", "parent", "canonical", "writer", "description"))
+            prefix = self.text(table, path, "prefix", default=name.replace("-", "_"))
+            if len(prefix) > 63 or not PREFIX.fullmatch(prefix):
+                expected = "1 to 63 letters a-z and '_', neither first nor last (TypeID 0.3)"
+                self.fault(f"{path}.prefix", f"expected {expected}, got {show(prefix)}")
+            elif prefix in owners:
+                self.fault(f"{path}.prefix", f"{prefix!r} is the prefix of kind {owners[prefix]!r} already")
+            owners.setdefault(prefix, name)
+            form = self.text(table, path, "canonical", default=canonical)
+            own = "canonical" in table
+            self.known(f"{path}.canonical" if own else "canonical", "format", form, formats)
+            parent = self.optional(table, path, "parent")
+            if parent is not None:
+                self.known(f"{path}.parent", "kind", parent, raw)
+            writer = self.optional(table, path, "writer")
+            if writer is not None:
+                self.known(f"{path}.writer", "service", writer, services)
+            yield name, Kind(name, prefix, parent, form, writer, self.text(table, path, "description", default=""))
+
+    def check_kinds(
+        self, kinds: Mapping[str, Kind], formats: Mapping[str, Format], services: Mapping[str, Service]
+    ) -> None:
+        for kind in kinds.values():
+            path = f"kinds.{kind.name}"
+            form = formats.get(kind.canonical)
+            if form is not None and kind.name not in form.kinds:
+                self.fault(f"{path}.canonical", f"format {form.name!r} does not write kind {kind.name!r}")
+            service = services.get(kind.writer or "")
+            if service is not None and kind.name not in service.emits:
+                self.fault(f"{path}.writer", f"service {service.name!r} does not emit kind {kind.name!r}")
+            if circle := _circle(kind.name, lambda name: [kinds[name].parent] if name in kinds else []):
+                self.fault(f"{path}.parent", f"the parents run in a circle: {' → '.join(circle)}")
+
+    # Formats
+
+    def formats(self, raw: Mapping[str, Any], kinds: Mapping[str, Kind]) -> Iterator[tuple[str, Format]]:
+        for name, table in raw.items():
+            path = f"formats.{name}"
+            built_in = BUILT_IN.get(name)
+            allowed = ("kinds", "description") if built_in else ()
+            self.keys(path, table, allowed or ("pattern", "kinds", "prefixes", "overlaps", "description"))
+            source = built_in or self.text(table, path, "pattern")
+            try:
+                pattern = parse_pattern(source) if source else ()
+            except PatternError as error:
+                self.fault(f"{path}.pattern", f"column {error.column}: {error.message}")
+                pattern = ()
+            names = {field.name for field in fields(pattern)}
+            for reserved in sorted(names & RESERVED_FIELDS):
+                self.fault(f"{path}.pattern", f"a field can't be named {reserved!r}, which means something to mint()")
+            if sum(isinstance(item, Optional) for item in pattern) > MAX_OPTIONAL:
+                self.fault(f"{path}.pattern", f"more than {MAX_OPTIONAL} optional parts; declare two formats instead")
+            written = self.names(table, path, "kinds", default=tuple(kinds))
+            for kind in written:
+                self.known(f"{path}.kinds", "kind", kind, kinds)
+            has_kind = any(field.type == "kind" for field in fields(pattern))
+            if pattern and "kinds" not in table and not has_kind and not built_in:
+                self.fault(f"{path}.kinds", "the pattern has no {kind}, so name the kinds that are written so")
+            prefixes = self.prefixes(table, path, written)
+            declared = self.names(table, path, "overlaps", default=())
+            for other in declared:
+                self.known(f"{path}.overlaps", "format", other, raw)
+            description = self.text(table, path, "description", default="")
+            yield name, Format(name, source, pattern, written, prefixes, frozenset(declared), description)
+
+    def prefixes(self, table: Mapping[str, Any], path: str, kinds: tuple[str, ...]) -> dict[str, str]:
+        path += ".prefixes"
+        out = {}
+        for kind, word in self.mapping(table, path, "prefixes").items():
+            self.known(path, "kind of this format", kind, kinds)
+            if not isinstance(word, str) or len(word) > 63 or not WORDS.fullmatch(word):
+                self.fault(f"{path}.{kind}", f"expected letters, digits, '_' or '-', got {show(word)}")
+            else:
+                out[kind] = word
+        return out
+
+    def writings(self, kinds: Mapping[str, Kind], formats: Mapping[str, Format]) -> tuple[Writing, ...]:
+        """Each format × kind, those that are nested first. Empty while anything else is wrong."""
+        if self.faults:
+            return ()
+        for form in formats.values():
+            for field in fields(form.pattern):
+                if field.type == "id":
+                    self.known(f"formats.{form.name}.pattern", "kind", field.nested, kinds)
+        of_kind = {kind: [form for form in formats.values() if kind in form.kinds] for kind in kinds}
+        inner = {
+            form.name: [
+                other.name
+                for field in fields(form.pattern)
+                if field.type == "id"
+                for other in of_kind.get(field.nested, ())
+            ]
+            for form in formats.values()
+        }
+        for name in formats:
+            if circle := _circle(name, lambda name: inner[name]):
+                self.fault(f"formats.{name}.pattern", f"the nested IDs run in a circle: {' → '.join(circle)}")
+        if self.faults:
+            return ()
+        done: dict[str, list[Writing]] = {}
+        nested: dict[str, list[Writing]] = {kind: [] for kind in kinds}
+
+        def build(name: str) -> None:
+            if name in done:
+                return
+            for other in inner[name]:
+                build(other)
+            form = formats[name]
+            done[name] = [
+                Writing(name, kind, form.prefixes.get(kind, kinds[kind].prefix), form.pattern, nested)
+                for kind in form.kinds
+            ]
+            for writing in done[name]:
+                nested[writing.kind].append(writing)
+
+        for name in formats:
+            build(name)
+        return tuple(writing for name in formats for writing in done[name])
+
+    def check_overlaps(self, writings: tuple[Writing, ...], formats: Mapping[str, Format]) -> None:
+        seen = set()
+        for writing in writings:
+            path = f"formats.{writing.format}.pattern"
+            if writing.format in seen:
+                continue
+            if writing.longest > MAX_LENGTH:
+                self.fault(path, f"a text may have {writing.longest} characters; at most {MAX_LENGTH} are allowed")
+                seen.add(writing.format)
+            elif (text := second_reading(writing)) is not None:
+                self.fault(path, f"{show(text)} can be split into the fields in two ways; put a fixed delimiter between")
+                seen.add(writing.format)
+        if self.faults:
+            return
+        for found in overlaps(writings):
+            first, second = formats[found.first], formats[found.second]
+            if second.name in first.overlaps or first.name in second.overlaps:
+                continue
+            self.fault(
+                f"formats.{second.name}",
+                f"{show(found.text)} is both {found.first_kind} in format {first.name!r} and {found.second_kind} in"
+                f" format {second.name!r}; change a pattern, or declare it with overlaps = [\"{first.name}\"]",
+            )
+
+    # Services
+
+    def services(
+        self, raw: Mapping[str, Any], kinds: Mapping[str, Kind], formats: Mapping[str, Format]
+    ) -> Iterator[tuple[str, Service]]:
+        for name, table in raw.items():
+            path = f"services.{name}"
+            self.keys(path, table, ("accepts", "emits", "description"))
+            accepts = self.names(table, path, "accepts", default=tuple(formats))
+            for form in accepts:
+                self.known(f"{path}.accepts", "format", form, formats)
+            emits = dict(self.emits(table, f"{path}.emits", kinds, formats))
+            yield name, Service(name, frozenset(accepts), emits, self.text(table, path, "description", default=""))
+
+    def emits(
+        self, table: Mapping[str, Any], path: str, kinds: Mapping[str, Kind], formats: Mapping[str, Format]
+    ) -> Iterator[tuple[str, tuple[str, ...]]]:
+        raw = table.get("emits", {})
+        if isinstance(raw, str):
+            raw = {kind: raw for kind in kinds}
+        if not isinstance(raw, dict):
+            self.fault(path, f"expected a format or a table kind = format, got {_type(raw)}")
+            return
+        for kind, value in raw.items():
+            self.known(path, "kind", kind, kinds)
+            names = tuple(value) if isinstance(value, list) else (value,)
+            if not names or not all(isinstance(form, str) for form in names):
+                self.fault(f"{path}.{kind}", "expected the name of a format, or a list of names")
+                continue
+            for form in names:
+                self.known(f"{path}.{kind}", "format", form, formats)
+                if form in formats and kind in kinds and kind not in formats[form].kinds:
+                    self.fault(f"{path}.{kind}", f"format {form!r} does not write kind {kind!r}")
+            yield kind, names
+
+    # Values
+
+    def keys(self, path: str, table: Mapping[str, Any], known: tuple[str, ...]) -> None:
+        for key in table:
+            if key not in known:
+                hint = did_you_mean(key, known) or f"; known keys: {', '.join(known)}"
+                self.fault(f"{path}.{key}".lstrip("."), f"unknown key{hint}")
+
+    def known(self, path: str, what: str, name: str, known: Iterable[str]) -> None:
+        names = list(known)
+        if name not in names:
+            self.fault(path, f"{what} {show(name)} is not declared{did_you_mean(name, names)}")
+
+    def tables(self, document: Mapping[str, Any], key: str) -> dict[str, Any]:
+        out = {}
+        for name, table in self.mapping(document, key, key).items():
+            if not NAME.fullmatch(name):
+                self.fault(f"{key}.{name}", "a name is lower-case words joined by '-' or '_'")
+            if not isinstance(table, dict):
+                self.fault(f"{key}.{name}", f"expected a table, got {_type(table)}")
+            else:
+                out[name] = table
+        return out
+
+    def mapping(self, table: Mapping[str, Any], path: str, key: str) -> Mapping[str, Any]:
+        value = table.get(key, {})
+        if not isinstance(value, dict):
+            self.fault(path, f"expected a table, got {_type(value)}")
+            return {}
+        return value
+
+    def optional(self, table: Mapping[str, Any], path: str, key: str) -> str | None:
+        return self.text(table, path, key) if key in table else None
+
+    def text(self, table: Mapping[str, Any], path: str, key: str, default: str | None = None) -> str:
+        value = table.get(key, default)
+        if isinstance(value, str):
+            return value
+        place = f"{path}.{key}".lstrip(".")
+        self.fault(place, "is missing; expected a text" if value is None else f"expected a text, got {_type(value)}")
+        return default or ""
+
+    def names(
+        self, table: Mapping[str, Any], path: str, key: str, default: tuple[str, ...]
+    ) -> tuple[str, ...]:
+        value = table.get(key)
+        if value is None:
+            return default
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            self.fault(f"{path}.{key}", f"expected a list of names, got {_type(value)}")
+            return default
+        if len(set(value)) < len(value):
+            self.fault(f"{path}.{key}", "a name stands twice")
+        return tuple(dict.fromkeys(value))
+
+
+def _type(value: object) -> str:
+    names = {bool: "a boolean", int: "a number", float: "a number", str: "a text", list: "a list", dict: "a table"}
+    return names.get(type(value), type(value).__name__)
+
+
+def _circle(start: str, following: Any) -> list[str]:
+    """The way from `start` back to itself, if there is one."""
+    trail = [start]
+
+    def walk(name: str, seen: set[str]) -> bool:
+        for other in following(name):
+            if other == start:
+                return True
+            if other is not None and other not in seen:
+                seen.add(other)
+                trail.append(other)
+                if walk(other, seen):
+                    return True
+                trail.pop()
+        return False
+
+    return [*trail, start] if walk(start, set()) else []

@@ -1,0 +1,171 @@
+"""A small regular language: one tree per field, compiled both to `re` and to an automaton.
+
+Because matching (by `re`) and proving (by automata) start from the same tree, they can't disagree
+about what a format accepts. Only printable ASCII occurs in IDs, so a set of characters is an int with
+one bit per code point.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+
+class Text(NamedTuple):
+    """Exactly this text."""
+
+    text: str
+
+
+class Chars(NamedTuple):
+    """One character out of a set, given as a bit mask over ASCII."""
+
+    mask: int
+
+
+class Seq(NamedTuple):
+    """One node after another."""
+
+    parts: tuple[Node, ...]
+
+
+class Alt(NamedTuple):
+    """Any one of the options."""
+
+    options: tuple[Node, ...]
+
+
+class Repeat(NamedTuple):
+    """A node `low` to `high` times; `high` None means without end."""
+
+    node: Node
+    low: int
+    high: int | None
+
+
+class Slug(NamedTuple):
+    """`[a-z0-9]+(_[a-z0-9]+)*` of `low` to `high` characters.
+
+    The length bounds are checked after matching, since `re` can't count across the groups; a
+    proof may leave them out, which only ever widens the language.
+    """
+
+    low: int
+    high: int
+
+
+Node = Text | Chars | Seq | Alt | Repeat | Slug
+
+
+def chars(text: str) -> Chars:
+    """The set of the characters in `text`."""
+    mask = 0
+    for char in text:
+        mask |= 1 << ord(char)
+    return Chars(mask)
+
+
+def members(mask: int) -> str:
+    """The characters of a set, in ASCII order."""
+    return "".join(chr(code) for code in range(128) if mask >> code & 1)
+
+
+DIGIT = chars("0123456789")
+HEX = chars("0123456789abcdef")
+WORD = chars("abcdefghijklmnopqrstuvwxyz0123456789")
+CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
+
+
+def times(node: Node, count: int) -> Node:
+    return Repeat(node, count, count)
+
+
+def words(options: tuple[str, ...]) -> Node:
+    return Alt(tuple(Text(option) for option in options))
+
+
+def decimal(low: int, high: int) -> Node:
+    """The decimal numbers from `low` to `high`, without leading zeros."""
+    options: list[Node] = []
+    for width in range(len(str(low)), len(str(high)) + 1):
+        start = max(low, 10 ** (width - 1) if width > 1 else 0)
+        options.append(_digits(str(start), str(min(high, 10**width - 1))))
+    return options[0] if len(options) == 1 else Alt(tuple(options))
+
+
+def _digits(low: str, high: str) -> Node:
+    """The numbers from `low` to `high`, both of the same width."""
+    if not low:
+        return Text("")
+    free = times(DIGIT, len(low) - 1)
+    if low[1:] == "0" * (len(low) - 1) and high[1:] == "9" * (len(high) - 1):
+        return Seq((_digit(low[0], high[0]), free))
+    if low[0] == high[0]:
+        return Seq((Text(low[0]), _digits(low[1:], high[1:])))
+    options: list[Node] = [Seq((Text(low[0]), _digits(low[1:], "9" * (len(low) - 1))))]
+    if ord(high[0]) - ord(low[0]) > 1:
+        options.append(Seq((_digit(chr(ord(low[0]) + 1), chr(ord(high[0]) - 1)), free)))
+    options.append(Seq((Text(high[0]), _digits("0" * (len(high) - 1), high[1:]))))
+    return Alt(tuple(options))
+
+
+def _digit(low: str, high: str) -> Chars:
+    return chars("".join(chr(code) for code in range(ord(low), ord(high) + 1)))
+
+
+def longest(node: Node) -> int:
+    """The length of the longest text of a node; every node that a grammar makes has one."""
+    match node:
+        case Text(text):
+            return len(text)
+        case Chars():
+            return 1
+        case Seq(parts):
+            return sum(map(longest, parts))
+        case Alt(options):
+            return max(map(longest, options))
+        case Slug(_, high):
+            return high
+        case Repeat(inner, low, high):
+            return longest(inner) * (low if high is None else high)
+
+
+def regex(node: Node) -> str:
+    """The node as a regular expression for `re`, without capturing groups."""
+    match node:
+        case Text(text):
+            return re.escape(text)
+        case Chars(mask):
+            return _char_class(mask)
+        case Seq(parts):
+            return "".join(map(regex, parts))
+        case Alt(options):
+            return "(?:" + "|".join(map(regex, options)) + ")"
+        case Slug():
+            return "[a-z0-9]+(?:_[a-z0-9]+)*"
+        case Repeat(inner, low, high):
+            body = regex(inner)
+            if not isinstance(inner, Chars):
+                body = f"(?:{body})"
+            if (low, high) == (1, 1):
+                return body
+            if low == high:
+                return f"{body}{{{low}}}"
+            return f"{body}{{{low},{'' if high is None else high}}}"
+
+
+def _char_class(mask: int) -> str:
+    text = members(mask)
+    if len(text) == 1:
+        return re.escape(text)
+    runs: list[list[int]] = []
+    for code in map(ord, text):
+        if runs and runs[-1][1] == code - 1:
+            runs[-1][1] = code
+        else:
+            runs.append([code, code])
+    parts = [
+        re.escape(chr(first)) if first == last else f"{re.escape(chr(first))}-{re.escape(chr(last))}"
+        for first, last in runs
+    ]
+    return f"[{''.join(parts)}]"

@@ -1,0 +1,80 @@
+"""Proofs about the formats of a registry: which can be confused, and with which shortest text.
+
+Two formats are confusable if one text can be read in both and the readings may name different
+things: they are of different kinds, or one is exact and the other derived.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations_with_replacement
+from typing import NamedTuple
+
+from canonid.core.automata import Automaton, automaton, shortest_common, two_readings
+from canonid.core.writing import Writing
+
+
+class Overlap(NamedTuple):
+    """The shortest text that two formats both write, for the kinds that it may then name."""
+
+    first: str
+    second: str
+    text: str
+    first_kind: str
+    second_kind: str
+
+
+def overlaps(writings: Sequence[Writing]) -> list[Overlap]:
+    """Every confusable pair of formats, in order of declaration. Complete: what is not listed is disjoint."""
+    formats: dict[str, list[Writing]] = {}
+    for writing in writings:
+        formats.setdefault(writing.format, []).append(writing)
+    wide = {name: _union(group, exact=False) for name, group in formats.items()}
+    found = (
+        _overlap(formats[first], formats[second], wide[first], wide[second])
+        for first, second in combinations_with_replacement(formats, 2)
+    )
+    return [overlap for overlap in found if overlap is not None]
+
+
+def second_reading(writing: Writing) -> str | None:
+    """The shortest text that the pattern splits into its fields in two ways, if there is one.
+
+    The bounds of slugs don't count: a pattern that is only settled by the length of a slug is refused.
+    """
+    return two_readings(writing.automaton)
+
+
+def _union(writings: Sequence[Writing], *, exact: bool) -> Automaton:
+    return automaton([path for writing in writings for path in writing.paths(writing.kind)], exact=exact)
+
+
+def _overlap(
+    first: Sequence[Writing], second: Sequence[Writing], wide_first: Automaton, wide_second: Automaton
+) -> Overlap | None:
+    same = first is second
+    if same and not _names_its_kind(first):
+        return None  # written alike for every kind on purpose, like a bare UUID
+    mixed = (first[0].payload is None) != (second[0].payload is None)
+
+    def clash(left: str, right: str) -> bool:
+        return left != right or mixed
+
+    found = shortest_common(wide_first, wide_second, clash)
+    if found is None:
+        return None
+    text, first_kind, second_kind = found
+    if not (_accepted(first, first_kind, text) and _accepted(second, second_kind, text)):
+        # The short way ran through a slug outside its bounds: search again with the bounds built in.
+        found = shortest_common(_union(first, exact=True), _union(second, exact=True), clash)
+        if found is None:
+            return None
+    return Overlap(first[0].format, second[0].format, *found)
+
+
+def _names_its_kind(writings: Sequence[Writing]) -> bool:
+    return len({writing.node for writing in writings}) > 1
+
+
+def _accepted(writings: Sequence[Writing], kind: str, text: str) -> bool:
+    return any(writing.fields_of(text) is not None for writing in writings if writing.kind == kind)

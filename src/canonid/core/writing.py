@@ -1,0 +1,168 @@
+"""A format as one kind writes it: ready to read, to write, and to be proven about."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from itertools import product
+
+from canonid.core import payload
+from canonid.core.automata import Automaton, Path, automaton
+from canonid.core.grammar import PAYLOADS, Field, Item, Optional, Pattern, Value, fields
+from canonid.core.language import Alt, Node, Repeat, Seq, Slug, Text, longest, regex
+
+MAX_OPTIONAL = 4
+
+
+class Writing:
+    """One format × one kind. `nested` gives the writings of another kind, for fields of type `id`."""
+
+    def __init__(
+        self, format: str, kind: str, prefix: str, pattern: Pattern, nested: Mapping[str, Sequence[Writing]]
+    ) -> None:
+        self.format = format
+        self.kind = kind
+        self.pattern = pattern
+        self._prefix = prefix
+        self._nested = nested
+        self.node = self._node(pattern)
+        self.longest = longest(self.node)
+        self._fields = {field.name: field for field in fields(pattern) if field.type != "kind"}
+        self._bounded = [
+            (field.name, field.node.low, field.node.high)
+            for field in self._fields.values()
+            if isinstance(field.node, Slug)
+        ]
+        self._ids = [(field.name, nested[field.nested]) for field in self._fields.values() if field.type == "id"]
+        self.payload = self._payload_field()
+
+    def _payload_field(self) -> Field | None:
+        """The field that holds all 128 bits, if the text holds nothing else."""
+        found = list(self._fields.values())
+        optional = any(isinstance(item, Optional) for item in self.pattern)
+        return found[0] if len(found) == 1 and found[0].type in PAYLOADS and not optional else None
+
+    # Reading
+
+    def fields_of(self, text: str) -> dict[str, Value] | None:
+        """The fields of a text, or None if this writing does not accept it."""
+        match = self._regex.fullmatch(text)
+        if match is None:
+            return None
+        found = match.groupdict()
+        for name, low, high in self._bounded:
+            if found[name] is not None and not low <= len(found[name]) <= high:
+                return None
+        for name, writings in self._ids:
+            if found[name] is not None and not any(w.fields_of(found[name]) for w in writings):
+                return None
+        return {name: self._fields[name].read(part) for name, part in found.items() if part is not None}
+
+    def bits_of(self, values: Mapping[str, Value]) -> int | None:
+        """The 128 bits among the fields of an exact writing, else None."""
+        field = self.payload
+        return None if field is None else payload.read(field.type, str(values[field.name]))
+
+    def time_of(self, values: Mapping[str, Value]) -> int | None:
+        """The creation time in milliseconds, if a field holds one in full."""
+        for name, value in values.items():
+            field = self._fields[name]
+            if field.type in PAYLOADS:
+                return payload.time_of(field.type, payload.read(field.type, str(value)))
+            if field.type == "time" and field.modulo is None:
+                return int(value) * (1000 if field.unit == "s" else 1)
+        return None
+
+    @cached_property
+    def _regex(self) -> re.Pattern[str]:
+        return re.compile(self._regex_of(self.pattern))
+
+    def _regex_of(self, items: Sequence[Item]) -> str:
+        parts = []
+        for item in items:
+            if isinstance(item, Field) and item.type != "kind":
+                parts.append(f"(?P<{item.name}>{regex(self._item_node(item))})")
+            elif isinstance(item, Optional):
+                parts.append(f"(?:{self._regex_of(item.items)})?")
+            else:
+                parts.append(regex(self._item_node(item)))
+        return "".join(parts)
+
+    # Writing
+
+    def write(self, values: Mapping[str, Value]) -> str:
+        """The text of these fields; an optional part is written if all its fields are given."""
+        return "".join(self._write(self.pattern, values))
+
+    def _write(self, items: Sequence[Item], values: Mapping[str, Value]) -> list[str]:
+        out = []
+        for item in items:
+            if isinstance(item, str):
+                out.append(item)
+            elif isinstance(item, Field):
+                out.append(self._prefix if item.type == "kind" else item.write(values[item.name]))
+            elif all(field.name in values for field in fields(item.items) if field.type != "kind"):
+                out += self._write(item.items, values)
+        return out
+
+    def write_bits(self, bits: int) -> str:
+        """The text of 128 bits; only for an exact writing."""
+        assert self.payload is not None, "only a writing with a payload field holds 128 bits"
+        return self.write({self.payload.name: payload.write(self.payload.type, bits)})
+
+    def fill(self, given: Mapping[str, Value], auto: Callable[[Field], Value | None]) -> dict[str, Value]:
+        """The fields to write: what is given, else what `auto` makes. Raises KeyError(name) for a missing one."""
+        values: dict[str, Value] = {}
+        for item in self.pattern:
+            if isinstance(item, Field) and item.type != "kind":
+                value = given[item.name] if item.name in given else auto(item)
+                if value is None:
+                    raise KeyError(item.name)
+                values[item.name] = value
+            elif isinstance(item, Optional):
+                inner = [field for field in fields(item.items) if field.type != "kind"]
+                made = {field.name: given.get(field.name, auto(field)) for field in inner}
+                if None not in made.values():
+                    values |= {name: value for name, value in made.items() if value is not None}
+        return values
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The names of the fields a caller may give."""
+        return frozenset(self._fields)
+
+    # Proving
+
+    def paths(self, tag: str) -> list[Path]:
+        """What this writing accepts, one path for every choice of optional parts."""
+        labelled: list[list[list[tuple[int, Node]]]] = []
+        label = 0
+        for item in self.pattern:
+            inner = item.items if isinstance(item, Optional) else (item,)
+            sequence = []
+            for part in inner:
+                sequence.append((label, self._item_node(part)))
+                label += 1
+            labelled.append([sequence, []] if isinstance(item, Optional) else [sequence])
+        return [Path([step for part in choice for step in part], tag) for choice in product(*labelled)]
+
+    @cached_property
+    def automaton(self) -> Automaton:
+        """What this writing accepts, with the bounds of slugs left out."""
+        return automaton(self.paths(self.kind), exact=False)
+
+    def _node(self, items: Sequence[Item]) -> Node:
+        return Seq(tuple(self._item_node(item) for item in items))
+
+    def _item_node(self, item: Item) -> Node:
+        if isinstance(item, str):
+            return Text(item)
+        if isinstance(item, Optional):
+            return Repeat(self._node(item.items), 0, 1)
+        if item.type == "kind":
+            return Text(self._prefix)
+        if item.type == "id":
+            return Alt(tuple(writing.node for writing in self._nested[item.nested]))
+        assert item.node is not None, "every other type carries its node"
+        return item.node

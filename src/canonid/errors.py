@@ -1,0 +1,128 @@
+"""Every error canonid raises, in one tree.
+
+    CanonidError
+    ├── RegistryError        (ValueError)   a registry file has faults; all of them are listed
+    ├── UnknownName          (LookupError)  a kind, format, service or batch that is not declared
+    ├── InvalidId            (ValueError)   a text has no reading that fits
+    │   ├── AmbiguousId                     it has several that name different things
+    │   └── Untranslatable                  it was read, but the wanted format can't hold it
+    ├── NotFound             (LookupError)  unknown, or not yours: deliberately one answer
+    ├── Conflict                            a record already says something else
+    │   ├── AliasConflict
+    │   ├── LineageConflict
+    │   └── ClaimConflict
+    ├── ScopeClosed                         nothing can be put into a closed scope
+    ├── StoreError                          a store can't be opened, read or written
+    └── MissingExtra         (ImportError)  an optional dependency is not installed
+
+Each error carries named fields beside its sentence, can be pickled, and cuts untrusted text to
+64 characters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+SHOWN = 64
+
+
+def show(text: object) -> str:
+    """Untrusted input made safe for a message: escaped, at most 64 characters of it, never raising."""
+    if not isinstance(text, str):
+        return type(text).__name__
+    if len(text) <= SHOWN:
+        return ascii(text)
+    return f"{ascii(text[:SHOWN])}… ({len(text)} characters)"
+
+
+class CanonidError(Exception):
+    """Base of every error canonid raises on purpose."""
+
+    def __init__(self, message: str, **fields: object) -> None:
+        super().__init__(message)
+        self.message = message
+        self.__dict__.update(fields)
+
+    def __str__(self) -> str:
+        return self.message
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild, (type(self), self.message, self.__dict__)
+
+
+def _rebuild(cls: type[CanonidError], message: str, state: dict[str, object]) -> CanonidError:
+    error = cls.__new__(cls)
+    Exception.__init__(error, message)
+    error.__dict__.update(state)
+    return error
+
+
+class RegistryError(CanonidError, ValueError):
+    """A registry file has faults. `faults` lists all of them as (path, sentence)."""
+
+    faults: Sequence[tuple[str, str]]
+
+    def __init__(self, faults: Sequence[tuple[str, str]], source: str = "registry") -> None:
+        count = f"{len(faults)} fault" + ("" if len(faults) == 1 else "s")
+        lines = [f"{source}: {count}", *(f"  {path}: {sentence}" for path, sentence in faults)]
+        super().__init__("\n".join(lines), faults=tuple(faults), source=source)
+
+
+class UnknownName(CanonidError, LookupError):
+    """A kind, format, service or batch that is not declared. Fields: `what`, `name`."""
+
+    what: str
+    name: str
+
+
+class InvalidId(CanonidError, ValueError):
+    """A text has no reading that fits what was asked. Field: `text` (cut to 64 characters)."""
+
+    text: str
+
+    def __init__(self, message: str, *, text: object = "", **fields: object) -> None:
+        shown = text[:SHOWN] if isinstance(text, str) else type(text).__name__
+        super().__init__(message, text=shown, **fields)
+
+
+class AmbiguousId(InvalidId):
+    """A text can be read as several different things; the caller must say which kind is meant."""
+
+
+class Untranslatable(InvalidId):
+    """A text was read, but the wanted format can't hold what it says."""
+
+
+class NotFound(CanonidError, LookupError):
+    """Unknown, malformed, or another principal's: one answer, so that nothing can be probed."""
+
+    def __init__(self, message: str = "no such ID") -> None:
+        super().__init__(message)
+
+
+class Conflict(CanonidError):
+    """A record already says something else."""
+
+
+class AliasConflict(Conflict):
+    """The text is already an alias of another canonical ID, or the link would close a circle."""
+
+
+class LineageConflict(Conflict):
+    """The child is already recorded under another parent or principal, or the parent is not recorded."""
+
+
+class ClaimConflict(Conflict):
+    """The resource is already live in a scope, or belongs to another principal."""
+
+
+class ScopeClosed(CanonidError):
+    """The scope is closed or closing; nothing can be claimed into it."""
+
+
+class StoreError(CanonidError):
+    """A store can't be opened, read or written. Field: `path`."""
+
+
+class MissingExtra(CanonidError, ImportError):
+    """An optional dependency is not installed; the message holds the exact install line."""

@@ -1,0 +1,43 @@
+"""Finds and reads the registry file of a project."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+from canonid.core import Registry
+from canonid.errors import RegistryError
+
+NAMES = ("canonid.toml", "pyproject.toml")
+
+
+def find_registry(start: Path | str = ".") -> Path | None:
+    """The nearest `canonid.toml`, or `pyproject.toml` with [tool.canonid], in `start` or a folder above it."""
+    folder = Path(start).resolve()
+    for place in (folder, *folder.parents):
+        for name in NAMES:
+            path = place / name
+            if path.is_file() and (name != "pyproject.toml" or _declares(path)):
+                return path
+    return None
+
+
+def load_registry(path: Path | str | None = None) -> Registry:
+    """The registry in a file, by default the nearest one upwards. Raises RegistryError with every fault."""
+    found = find_registry() if path is None else Path(path)
+    if found is None:
+        raise RegistryError([("canonid.toml", "not found here or in any folder above; name one, or write one")])
+    try:
+        text = found.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "is not UTF-8"
+        raise RegistryError([("file", f"can't be read: {reason}")], str(found)) from None
+    return Registry.from_toml(text, source=str(found))
+
+
+def _declares(path: Path) -> bool:
+    try:
+        return "canonid" in tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {})
+    except (OSError, ValueError):
+        # Somebody else's broken file above ours is not ours to report.
+        return False
