@@ -9,7 +9,7 @@ help:            ## what can be made
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*##/\t/'
 
 run: setup       ## the golden path at a printed local address
-	@$(BIN)/python -m goldenpath
+	@PYTHONPATH=examples/goldenpath $(BIN)/python -m goldenpath
 
 test: check      ## every check and every test
 	@$(BIN)/python -m pytest
@@ -27,7 +27,6 @@ $(STAMP): requirements.txt pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
-	@echo $(CURDIR)/examples/goldenpath > $$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/goldenpath.pth
 	@touch $@
 
 browser:         ## Debian's Chromium, for the browser test

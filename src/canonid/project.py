@@ -26,7 +26,9 @@ def load_registry(path: Path | str | None = None) -> Registry:
     """The registry in a file, by default the nearest one upwards. Raises RegistryError with every fault."""
     found = find_registry() if path is None else Path(path)
     if found is None:
-        raise RegistryError([("canonid.toml", "not found here or in any folder above; name one, or write one")])
+        raise RegistryError(
+            [("canonid.toml", "not found here or in any folder above; name one, or write one")]
+        )
     try:
         text = found.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

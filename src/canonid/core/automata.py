@@ -162,7 +162,9 @@ class _Builder:
         return closure
 
 
-def shortest_common(a: Automaton, b: Automaton, clash: Callable[[str, str], bool]) -> tuple[str, str, str] | None:
+def shortest_common(
+    a: Automaton, b: Automaton, clash: Callable[[str, str], bool]
+) -> tuple[str, str, str] | None:
     """The shortest text both accept with tags that clash, as (text, tag of a, tag of b), or None."""
 
     def hit(pair: tuple[int, int]) -> tuple[str, str] | None:

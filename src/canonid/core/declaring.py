@@ -69,7 +69,7 @@ class _Reader:
         canonical = self.text(document, "", "canonical", default="typeid")
         raw_kinds = self.tables(document, "kinds")
         if not raw_kinds:
-            self.fault("kinds", "a registry needs at least one kind, e.g. [kinds.user] with prefix = \"user\"")
+            self.fault("kinds", 'a registry needs at least one kind, e.g. [kinds.user] with prefix = "user"')
         raw_formats = {"typeid": {}} | self.tables(document, "formats")
         raw_services = self.tables(document, "services")
         kinds = dict(self.kinds(raw_kinds, raw_formats, raw_services, canonical))
@@ -105,7 +105,10 @@ class _Reader:
             writer = self.optional(table, path, "writer")
             if writer is not None:
                 self.known(f"{path}.writer", "service", writer, services)
-            yield name, Kind(name, prefix, parent, form, writer, self.text(table, path, "description", default=""))
+            yield (
+                name,
+                Kind(name, prefix, parent, form, writer, self.text(table, path, "description", default="")),
+            )
 
     def check_kinds(
         self, kinds: Mapping[str, Kind], formats: Mapping[str, Format], services: Mapping[str, Service]
@@ -137,15 +140,21 @@ class _Reader:
                 pattern = ()
             names = {field.name for field in fields(pattern)}
             for reserved in sorted(names & RESERVED_FIELDS):
-                self.fault(f"{path}.pattern", f"a field can't be named {reserved!r}, which means something to mint()")
+                self.fault(
+                    f"{path}.pattern", f"a field can't be named {reserved!r}, which means something to mint()"
+                )
             if sum(isinstance(item, Optional) for item in pattern) > MAX_OPTIONAL:
-                self.fault(f"{path}.pattern", f"more than {MAX_OPTIONAL} optional parts; declare two formats instead")
+                self.fault(
+                    f"{path}.pattern", f"more than {MAX_OPTIONAL} optional parts; declare two formats instead"
+                )
             written = self.names(table, path, "kinds", default=tuple(kinds))
             for kind in written:
                 self.known(f"{path}.kinds", "kind", kind, kinds)
             has_kind = any(field.type == "kind" for field in fields(pattern))
             if pattern and "kinds" not in table and not has_kind and not built_in:
-                self.fault(f"{path}.kinds", "the pattern has no {kind}, so name the kinds that are written so")
+                self.fault(
+                    f"{path}.kinds", "the pattern has no {kind}, so name the kinds that are written so"
+                )
             prefixes = self.prefixes(table, path, written)
             declared = self.names(table, path, "overlaps", default=())
             for other in declared:
@@ -214,10 +223,15 @@ class _Reader:
             if writing.format in seen:
                 continue
             if writing.longest > MAX_LENGTH:
-                self.fault(path, f"a text may have {writing.longest} characters; at most {MAX_LENGTH} are allowed")
+                self.fault(
+                    path, f"a text may have {writing.longest} characters; at most {MAX_LENGTH} are allowed"
+                )
                 seen.add(writing.format)
             elif (text := second_reading(writing)) is not None:
-                self.fault(path, f"{show(text)} can be split into the fields in two ways; put a fixed delimiter between")
+                self.fault(
+                    path,
+                    f"{show(text)} can be split into the fields in two ways; put a fixed delimiter between",
+                )
                 seen.add(writing.format)
         if self.faults:
             return
@@ -228,7 +242,7 @@ class _Reader:
             self.fault(
                 f"formats.{second.name}",
                 f"{show(found.text)} is both {found.first_kind} in format {first.name!r} and {found.second_kind} in"
-                f" format {second.name!r}; change a pattern, or declare it with overlaps = [\"{first.name}\"]",
+                f' format {second.name!r}; change a pattern, or declare it with overlaps = ["{first.name}"]',
             )
 
     # Services
@@ -243,7 +257,10 @@ class _Reader:
             for form in accepts:
                 self.known(f"{path}.accepts", "format", form, formats)
             emits = dict(self.emits(table, f"{path}.emits", kinds, formats))
-            yield name, Service(name, frozenset(accepts), emits, self.text(table, path, "description", default=""))
+            yield (
+                name,
+                Service(name, frozenset(accepts), emits, self.text(table, path, "description", default="")),
+            )
 
     def emits(
         self, table: Mapping[str, Any], path: str, kinds: Mapping[str, Kind], formats: Mapping[str, Format]
@@ -305,7 +322,9 @@ class _Reader:
         if isinstance(value, str):
             return value
         place = f"{path}.{key}".lstrip(".")
-        self.fault(place, "is missing; expected a text" if value is None else f"expected a text, got {_type(value)}")
+        self.fault(
+            place, "is missing; expected a text" if value is None else f"expected a text, got {_type(value)}"
+        )
         return default or ""
 
     def names(
@@ -323,7 +342,14 @@ class _Reader:
 
 
 def _type(value: object) -> str:
-    names = {bool: "a boolean", int: "a number", float: "a number", str: "a text", list: "a list", dict: "a table"}
+    names = {
+        bool: "a boolean",
+        int: "a number",
+        float: "a number",
+        str: "a text",
+        list: "a list",
+        dict: "a table",
+    }
     return names.get(type(value), type(value).__name__)
 
 

@@ -104,7 +104,9 @@ def parse_pattern(text: str) -> Pattern:
             part, opened = [], position + 1
         else:
             if not part:
-                fault = "']' without a '[' before it" if part is None else "an optional part must hold something"
+                fault = (
+                    "']' without a '[' before it" if part is None else "an optional part must hold something"
+                )
                 raise PatternError(fault, position + 1)
             items.append(Optional(tuple(part)))
             part = None
@@ -144,7 +146,9 @@ def _stray(char: str) -> str:
 def _field(source: str, column: int) -> Field:
     parts = FIELD.fullmatch(source.strip())
     if parts is None:
-        raise PatternError(f"{source!r} is not a field; write {{name:type}} or {{name:type(options)}}", column)
+        raise PatternError(
+            f"{source!r} is not a field; write {{name:type}} or {{name:type(options)}}", column
+        )
     name, type_, options = parts.groups()
     if type_ is None:
         if name != "kind":
@@ -166,7 +170,9 @@ def _options(options: str, syntax: str, expected: str) -> tuple[str | None, ...]
     return match.groups()
 
 
-def _bounds(low: str | None, high: str | None, default: tuple[int, int], limit: int = MAX_FIELD) -> tuple[int, int]:
+def _bounds(
+    low: str | None, high: str | None, default: tuple[int, int], limit: int = MAX_FIELD
+) -> tuple[int, int]:
     first, last = int(low or default[0]), int(high or default[1])
     if not 1 <= first <= last <= limit:
         raise ValueError(f"the bounds {first}..{last} must rise and stay within 1..{limit}")
@@ -175,7 +181,9 @@ def _bounds(low: str | None, high: str | None, default: tuple[int, int], limit: 
 
 def _time(name: str, options: str) -> Field:
     expected = "time(ms), time(s), time(ms, 13) or time(ms % 100000)"
-    unit, modulo, width = _options(options, r"(ms|s)(?:\s*%\s*([1-9]\d{0,13}))?(?:\s*,\s*([1-9]\d?))?", expected)
+    unit, modulo, width = _options(
+        options, r"(ms|s)(?:\s*%\s*([1-9]\d{0,13}))?(?:\s*,\s*([1-9]\d?))?", expected
+    )
     assert unit is not None
     high = int(modulo) - 1 if modulo else TIME_LIMITS[unit]
     if width is None:

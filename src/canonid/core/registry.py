@@ -83,7 +83,9 @@ class Registry:
 
     # Minting
 
-    def mint(self, kind: str, *, service: str | None = None, format: str | None = None, **fields: Value) -> str:
+    def mint(
+        self, kind: str, *, service: str | None = None, format: str | None = None, **fields: Value
+    ) -> str:
         """A new ID in the kind's canonical format, in what `service` emits, or in `format`.
 
         Times, counters, random digits and UUIDs are filled in, other fields are given by name. Raises
@@ -97,9 +99,13 @@ class Registry:
         try:
             text = writing.write(writing.fill(fields, lambda field: self._fill(field, writing)))
         except KeyError as error:
-            raise InvalidId(f"minting a {kind} in format {writing.format!r} needs {error.args[0]}=", text="") from None
+            raise InvalidId(
+                f"minting a {kind} in format {writing.format!r} needs {error.args[0]}=", text=""
+            ) from None
         if writing.fields_of(text) is None:
-            raise InvalidId(f"{show(text)} is not a {kind} in format {writing.format!r}; check the fields", text=text)
+            raise InvalidId(
+                f"{show(text)} is not a {kind} in format {writing.format!r}; check the fields", text=text
+            )
         return text
 
     def _emitted(self, kind: Kind, service: str | None, format: str | None) -> str:
@@ -110,7 +116,9 @@ class Registry:
             writer = f"; {kind.writer!r} does" if kind.writer else ""
             raise InvalidId(f"service {service!r} does not write {kind.name} IDs{writer}", text="")
         if format is not None and format not in emits:
-            raise InvalidId(f"service {service!r} emits {kind.name} IDs as {', '.join(emits)}, not {format!r}", text="")
+            raise InvalidId(
+                f"service {service!r} emits {kind.name} IDs as {', '.join(emits)}, not {format!r}", text=""
+            )
         return format or emits[0]
 
     def _fill(self, field: Field, writing: Writing) -> Value | None:
@@ -184,7 +192,9 @@ class Registry:
             return reading.text
         writing = self._writing(to, reading.kind)
         if writing.payload is None:
-            raise Untranslatable(f"format {to!r} can't hold the 128 bits of {show(text)}; link an alias", text=text)
+            raise Untranslatable(
+                f"format {to!r} can't hold the 128 bits of {show(text)}; link an alias", text=text
+            )
         bits = reading.payload
         return writing.write_bits(payload.derive(reading.kind, reading.text) if bits is None else bits)
 

@@ -34,7 +34,9 @@ class Writing:
             for field in self._fields.values()
             if isinstance(field.node, Slug)
         ]
-        self._ids = [(field.name, nested[field.nested]) for field in self._fields.values() if field.type == "id"]
+        self._ids = [
+            (field.name, nested[field.nested]) for field in self._fields.values() if field.type == "id"
+        ]
         self.payload = self._payload_field()
 
     def _payload_field(self) -> Field | None:

@@ -1,0 +1,99 @@
+"""Matching and proving start from the same tree, so they must agree; shortest must mean shortest."""
+
+import re
+from itertools import product
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from canonid.core.automata import Path, automaton, expected_at, shortest_common, two_readings
+from canonid.core.language import Alt, Repeat, Seq, Slug, Text, chars, decimal, longest, regex
+
+LEAVES = st.sampled_from(
+    [Text("a"), Text("ab"), Text("_"), Text("1_"), chars("ab"), chars("01"), Slug(1, 3), Slug(2, 4)]
+)
+NODES = st.recursive(
+    LEAVES,
+    lambda inner: st.one_of(
+        st.lists(inner, min_size=1, max_size=3).map(lambda parts: Seq(tuple(parts))),
+        st.lists(inner, min_size=1, max_size=3).map(lambda parts: Alt(tuple(parts))),
+        st.tuples(inner, st.integers(0, 2), st.integers(0, 2)).map(
+            lambda args: Repeat(args[0], args[1], args[1] + args[2])
+        ),
+        inner.map(lambda node: Repeat(node, 1, None)),
+    ),
+    max_leaves=5,
+)
+SHORT = ["".join(text) for size in range(1, 5) for text in product("ab01_", repeat=size)]
+
+
+def accepts(machine, text):
+    states = {machine.start}
+    for char in text:
+        bit = 1 << ord(char)
+        states = {target for state in states for mask, target, _ in machine.moves[state] if mask & bit}
+    return any(machine.tags[state] for state in states)
+
+
+def machine(*nodes, tag="x", exact=False):
+    return automaton([Path(list(enumerate(nodes)), tag)], exact=exact)
+
+
+@given(NODES)
+def test_regex_and_automaton_accept_the_same_texts(node):
+    pattern, built = re.compile(regex(node)), machine(node)
+    assert all(bool(pattern.fullmatch(text)) == accepts(built, text) for text in SHORT)
+
+
+@given(NODES, NODES)
+def test_shortest_common_text_is_common_and_none_is_shorter(a, b):
+    left, right = machine(a), machine(b)
+    found = shortest_common(left, right, lambda x, y: True)
+    common = [text for text in ["", *SHORT] if accepts(left, text) and accepts(right, text)]
+    if found is None:
+        assert not common
+    else:
+        assert accepts(left, found[0])
+        assert accepts(right, found[0])
+        assert all(len(found[0]) <= len(text) for text in common)
+
+
+@given(NODES, NODES)
+def test_two_readings_is_found_exactly_when_a_text_splits_in_two_ways(a, b):
+    first, second = re.compile(regex(a)), re.compile(regex(b))
+
+    def splits(text):
+        return sum(
+            bool(first.fullmatch(text[:at]) and second.fullmatch(text[at:])) for at in range(len(text) + 1)
+        )
+
+    found = two_readings(machine(a, b))
+    if found is None:
+        assert all(splits(text) < 2 for text in SHORT)
+    else:
+        assert splits(found) >= 2
+
+
+@given(st.integers(0, 5000), st.integers(0, 5000))
+def test_decimal_accepts_exactly_the_range_without_leading_zeros(x, y):
+    low, high = sorted((x, y))
+    pattern = re.compile(regex(decimal(low, high)))
+    probes = {low, high, low - 1, high + 1, 0, 9, 10, 99, 100, (low + high) // 2, 10 * high}
+    for number in probes:
+        assert bool(pattern.fullmatch(str(number))) == (low <= number <= high)
+    assert not pattern.fullmatch(f"0{high}")
+    assert longest(decimal(low, high)) == len(str(high))
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 5])
+def test_exact_slugs_count_their_characters(size):
+    built = machine(Slug(2, 4), exact=True)
+    assert accepts(built, "a" * size) == (2 <= size <= 4)
+    assert accepts(built, "a_b"[:size]) == (size >= 3)
+
+
+def test_expected_at_says_where_a_text_stops_fitting_and_what_could_come():
+    built = machine(Text("ws_"), chars("01"))
+    assert expected_at(built, "ws_x") == (3, chars("01").mask)
+    assert expected_at(built, "") == (0, chars("w").mask)
