@@ -32,7 +32,7 @@ def show(text: object) -> str:
         return type(text).__name__
     if len(text) <= SHOWN:
         return ascii(text)
-    return f"{ascii(text[:SHOWN])}… ({len(text)} characters)"
+    return f"{text[:SHOWN]!a}… ({len(text)} characters)"
 
 
 class CanonidError(Exception):

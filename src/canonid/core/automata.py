@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
-from canonid.core.language import Alt, Chars, Node, Repeat, Seq, Slug, Text, WORD, chars
+from canonid.core.language import WORD, Alt, Chars, Node, Repeat, Seq, Slug, Text, chars
 
 Move = tuple[int, int, int]  # characters (mask), target state, label of the item that consumes them
 State = TypeVar("State")

@@ -267,7 +267,7 @@ class _Reader:
     ) -> Iterator[tuple[str, tuple[str, ...]]]:
         raw = table.get("emits", {})
         if isinstance(raw, str):
-            raw = {kind: raw for kind in kinds}
+            raw = dict.fromkeys(kinds, raw)
         if not isinstance(raw, dict):
             self.fault(path, f"expected a format or a table kind = format, got {_type(raw)}")
             return

@@ -59,6 +59,6 @@ def read(type_: str, text: str) -> int:
 
 def time_of(type_: str, value: int) -> int | None:
     """Milliseconds since 1970 if the bits say so: UUIDv7, or any ULID."""
-    if type_ == "ulid" or value >> 76 & 0xF == 7 and value >> 62 & 3 == 2:
+    if type_ == "ulid" or (value >> 76 & 0xF == 7 and value >> 62 & 3 == 2):
         return value >> 80
     return None

@@ -77,7 +77,7 @@ class Recogniser:
             return f"{shown} is too long: the longest declared ID has {self._longest} characters"
         odd = next((char for char in text if not "!" <= char <= "~"), None)
         if odd is not None:
-            return f"{shown} has {ascii(odd)} (U+{ord(odd):04X}) as character {text.index(odd) + 1}; IDs are visible ASCII"
+            return f"{shown} has {odd!a} (U+{ord(odd):04X}) as character {text.index(odd) + 1}; IDs are visible ASCII"
         others = [] if kind is None else sorted({(r.kind, r.format) for r in self.readings(text)})
         if others:
             named = " or ".join(f"{other} (format {form!r})" for other, form in others)
@@ -114,7 +114,7 @@ class Recogniser:
             return f"{begins}, but should end there"
         if furthest == len(text):
             return f"{begins} and ends too early; expected {_char_list(union)} next"
-        return f"{begins}; expected {_char_list(union)} there, got {ascii(text[furthest])}"
+        return f"{begins}; expected {_char_list(union)} there, got {text[furthest]!a}"
 
 
 def _char_list(mask: int) -> str:
