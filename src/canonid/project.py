@@ -12,7 +12,7 @@ NAMES = ("canonid.toml", "pyproject.toml")
 
 
 def find_registry(start: Path | str = ".") -> Path | None:
-    """The nearest `canonid.toml`, or `pyproject.toml` with [tool.canonid], in `start` or a folder above it."""
+    """The nearest `canonid.toml`, or `pyproject.toml` with [tool.canonid], in `start` or above it."""
     folder = Path(start).resolve()
     for place in (folder, *folder.parents):
         for name in NAMES:

@@ -105,7 +105,8 @@ def test_a_format_whose_own_kinds_can_be_confused_is_refused():
 
 def test_exact_and_derived_readings_of_one_kind_are_an_overlap_too():
     faults = faults_of(
-        '[kinds.user]\n[formats.uuid]\n[formats.any]\npattern = "{x:text(0-9a-z-, 36..36)}"\nkinds = ["user"]\n'
+        "[kinds.user]\n[formats.uuid]\n"
+        '[formats.any]\npattern = "{x:text(0-9a-z-, 36..36)}"\nkinds = ["user"]\n'
     )
     assert "is both user in format 'uuid' and user in format 'any'" in faults["formats.any"]
 

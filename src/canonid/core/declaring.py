@@ -241,8 +241,8 @@ class _Reader:
                 continue
             self.fault(
                 f"formats.{second.name}",
-                f"{show(found.text)} is both {found.first_kind} in format {first.name!r} and {found.second_kind} in"
-                f' format {second.name!r}; change a pattern, or declare it with overlaps = ["{first.name}"]',
+                f"{show(found.text)} is both {found.first_kind} in format {first.name!r} and"
+                f" {found.second_kind} in format {second.name!r}; change a pattern, or declare it with overlaps = ["{first.name}"]',
             )
 
     # Services

@@ -140,7 +140,7 @@ def _check_names(pattern: Pattern) -> None:
 def _stray(char: str) -> str:
     if char in "{}":
         return f"{char!r} does not belong to a field; write {{name:type}}"
-    return f"{char!a} can't stand in a pattern; literal text is printable ASCII without spaces, braces or brackets"
+    return f"{char!a} can't stand in a pattern; only printable ASCII can, without spaces, braces, brackets"
 
 
 def _field(source: str, column: int) -> Field:

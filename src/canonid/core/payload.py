@@ -17,7 +17,7 @@ _FROM_CROCKFORD = str.maketrans(CROCKFORD, "0123456789abcdefghijklmnopqrstuv")
 
 
 def derive(kind: str, text: str) -> int:
-    """The derived UUID (version 8) of a text under a kind, as an int. Pure: same input, same answer, for ever."""
+    """The derived UUID (version 8) of a text under a kind, as an int. Pure: the same answer for ever."""
     digest = blake2b(kind.encode() + b"\0" + text.encode(), digest_size=16, person=RULE).digest()
     value = int.from_bytes(digest, "big")
     value = value & ~(0xF << 76) | 8 << 76

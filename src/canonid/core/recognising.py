@@ -30,7 +30,7 @@ class Recogniser:
                 self._by_first.setdefault(char, []).append(writing)
 
     def recognise(self, text: object, kind: str | None, service: Service | None) -> Recognition:
-        """Every reading; with `kind` only those of that kind, with `service` what it emits if that settles it."""
+        """Every reading; `kind` leaves out other kinds, `service` what it does not emit, if that settles it."""
         if not isinstance(text, str):
             return Recognition(show(text), (), None, f"expected a text, got {type(text).__name__}")
         readings = tuple(self.readings(text, kind))
@@ -77,7 +77,8 @@ class Recogniser:
             return f"{shown} is too long: the longest declared ID has {self._longest} characters"
         odd = next((char for char in text if not "!" <= char <= "~"), None)
         if odd is not None:
-            return f"{shown} has {odd!a} (U+{ord(odd):04X}) as character {text.index(odd) + 1}; IDs are visible ASCII"
+            place = f"{odd!a} (U+{ord(odd):04X}) as character {text.index(odd) + 1}"
+            return f"{shown} has {place}; IDs are visible ASCII"
         others = [] if kind is None else sorted({(r.kind, r.format) for r in self.readings(text)})
         if others:
             named = " or ".join(f"{other} (format {form!r})" for other, form in others)

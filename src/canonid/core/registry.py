@@ -78,7 +78,7 @@ class Registry:
         return _named("service", name, self.services)
 
     def overlaps(self) -> list[Overlap]:
-        """Every pair of formats that can be confused, all of them declared, with the shortest text of each."""
+        """Every pair of formats that can be confused (all of them declared), with the shortest such text."""
         return overlaps(tuple(self._writings.values()))
 
     # Minting
@@ -160,7 +160,7 @@ class Registry:
         return readings[0]
 
     def identify(self, text: object, kind: str | None = None, *, service: str | None = None) -> Identity:
-        """What a text names. Raises InvalidId, AmbiguousId, or Untranslatable where only an alias can tell."""
+        """What a text names. Raises InvalidId, AmbiguousId, or Untranslatable if only an alias can tell."""
         found = self.recognise(text, kind, service=service)
         if found.answer is not None:
             return found.answer

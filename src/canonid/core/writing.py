@@ -114,7 +114,7 @@ class Writing:
         return self.write({self.payload.name: payload.write(self.payload.type, bits)})
 
     def fill(self, given: Mapping[str, Value], auto: Callable[[Field], Value | None]) -> dict[str, Value]:
-        """The fields to write: what is given, else what `auto` makes. Raises KeyError(name) for a missing one."""
+        """The fields to write: what is given, else what `auto` makes. KeyError(name) if one is missing."""
         values: dict[str, Value] = {}
         for item in self.pattern:
             if isinstance(item, Field) and item.type != "kind":
