@@ -242,7 +242,8 @@ class _Reader:
             self.fault(
                 f"formats.{second.name}",
                 f"{show(found.text)} is both {found.first_kind} in format {first.name!r} and"
-                f" {found.second_kind} in format {second.name!r}; change a pattern, or declare it with overlaps = ["{first.name}"]',
+                f" {found.second_kind} in format {second.name!r}; change a pattern, or declare it with"
+                f' overlaps = ["{first.name}"]',
             )
 
     # Services

@@ -30,7 +30,7 @@ class Recogniser:
                 self._by_first.setdefault(char, []).append(writing)
 
     def recognise(self, text: object, kind: str | None, service: Service | None) -> Recognition:
-        """Every reading; `kind` leaves out other kinds, `service` what it does not emit, if that settles it."""
+        """Every reading; `kind` and (where several kinds fit) the emitting `service` narrow them."""
         if not isinstance(text, str):
             return Recognition(show(text), (), None, f"expected a text, got {type(text).__name__}")
         readings = tuple(self.readings(text, kind))
