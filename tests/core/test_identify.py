@@ -107,7 +107,7 @@ def test_ambiguity_is_an_answer_and_the_kind_settles_it():
     found = REGISTRY.recognise("session_0_00000000")
     assert found.ambiguous
     assert found.answer is None
-    assert "session or a thread" in found.reason
+    assert "(session, thread)" in found.reason
     with pytest.raises(AmbiguousId):
         REGISTRY.canonical("session_0_00000000")
     assert REGISTRY.recognise("session_0_00000000", "thread").answer.kind == "thread"

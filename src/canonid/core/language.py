@@ -155,17 +155,23 @@ def regex(node: Node) -> str:
 
 
 def _char_class(mask: int) -> str:
-    text = members(mask)
-    if len(text) == 1:
-        return re.escape(text)
-    runs: list[list[int]] = []
-    for code in map(ord, text):
-        if runs and runs[-1][1] == code - 1:
-            runs[-1][1] = code
+    return f"[{''.join(_run(re.escape(first), re.escape(last)) for first, last in _runs(mask))}]"
+
+
+def runs(mask: int) -> str:
+    """A set of characters as a person would write it, e.g. `0-9_a-z`."""
+    return "".join(_run(first, last) for first, last in _runs(mask))
+
+
+def _run(first: str, last: str) -> str:
+    return first if first == last else f"{first}-{last}"
+
+
+def _runs(mask: int) -> list[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
+    for char in members(mask):
+        if found and ord(found[-1][1]) == ord(char) - 1:
+            found[-1] = found[-1][0], char
         else:
-            runs.append([code, code])
-    parts = [
-        re.escape(chr(first)) if first == last else f"{re.escape(chr(first))}-{re.escape(chr(last))}"
-        for first, last in runs
-    ]
-    return f"[{''.join(parts)}]"
+            found.append((char, char))
+    return found

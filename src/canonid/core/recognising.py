@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from canonid.core import payload
 from canonid.core.automata import expected_at
 from canonid.core.declaring import did_you_mean
-from canonid.core.language import members
+from canonid.core.language import members, runs
 from canonid.core.values import Kind, Reading, Recognition, Service
 from canonid.core.writing import Writing
 from canonid.errors import show
@@ -119,14 +119,14 @@ class Recogniser:
 
 
 def _char_list(mask: int) -> str:
-    text = members(mask)
+    text = runs(mask)
     return repr(text) if len(text) == 1 else f"one of {text}"
 
 
 def _why_ambiguous(text: str, readings: Sequence[Reading]) -> str:
     kinds = sorted({reading.kind for reading in readings})
     if len(kinds) > 1:
-        return f"{show(text)} can name a {' or a '.join(kinds)}; say which kind is meant"
+        return f"{show(text)} fits several kinds ({', '.join(kinds)}); say which is meant"
     formats = sorted({reading.format for reading in readings})
     return f"{show(text)} can be read in the formats {' and '.join(formats)}, which give different IDs"
 

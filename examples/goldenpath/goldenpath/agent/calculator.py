@@ -3,7 +3,7 @@
     + - * / // %  ^ or **   ( )   sqrt abs round min max   pi e   "15% of 80"   plus minus times …
 
 Operators bind as in Python. `%` is a percentage unless a number, name or parenthesis follows: then it
-is the remainder, so write `7 % (-3)`.
+is the remainder, so write `7 % (-3)`. `round` gives halves to the even neighbour.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .contract import ToolError
 MAX_LENGTH = 500  # characters of an expression
 MAX_DEPTH = 50  # nested parentheses, signs and powers
 MAX_DIGITS = 1_000  # of a result, also between steps
-MAX_SEARCHED = 1_000  # characters of a sentence that are searched for expressions
+MAX_SENTENCE = 1_000  # characters; a longer text is not searched for expressions
 DECIMAL_PLACES = 30  # shown exactly; longer fractions are rounded
 SIGNIFICANT = 15  # digits shown of a rounded result
 
@@ -46,7 +46,7 @@ def calculate(expression: str) -> str:
 
 
 def evaluate(expression: str) -> Value:
-    """The value of an expression; not exact once a root or pi or e had to be rounded (50 digits)."""
+    """The value of an expression; not exact once a root, power, pi or e had to be rounded (50 digits)."""
     if len(expression) > MAX_LENGTH:
         raise CalculatorError(f"the expression is longer than {MAX_LENGTH} characters")
     return _Parser(list(_symbols(_ungrouped(expression)))).value()
@@ -61,7 +61,7 @@ def find(sentence: str) -> tuple[list[str], str]:
     found: list[str] = []
     rest: list[str] = []
     end = 0
-    for run in _runs(_symbols(sentence[:MAX_SEARCHED])):
+    for run in _runs(_symbols(sentence if len(sentence) <= MAX_SENTENCE else "")):
         expression = _trimmed(run)
         if not _worth_calculating(expression):
             continue
@@ -88,7 +88,7 @@ _SYMBOL = re.compile(
     | (?P<constant> (?:pi|e)\b )
     | (?P<operator> (?:%|percent\b)\s*of\b | \*\* | // | [-+*/%^(),×÷−]
                     | (?:plus|minus|times|divided\s+by|percent|x)\b )
-    | (?P<other> \w+(?:[.,]\w+)* | \S )
+    | (?P<other> \w+(?:[.,-]\w+)* | \S )
     """,
     re.VERBOSE | re.IGNORECASE,
 )
@@ -118,8 +118,10 @@ def _percent_of(percentage: Fraction, whole: Fraction) -> Fraction:
     return percentage / 100 * whole
 
 
-_SIGN_BINDS, _POWER_BINDS = 40, 50
-_BINARY: dict[str, tuple[int, Callable[[Fraction, Fraction], Fraction | int]]] = {
+_Operation = Callable[[Fraction, Fraction], Fraction | int]
+# How tightly each binds; a sign binds tighter than these, and a power tighter than a sign.
+_SIGN = 40
+_BINARY: dict[str, tuple[int, _Operation]] = {
     "+": (10, operator.add),
     "-": (10, operator.sub),
     "*": (20, operator.mul),
@@ -132,7 +134,7 @@ _CONSTANTS = {
     "pi": Fraction("3.1415926535897932384626433832795028841971693993751"),
     "e": Fraction("2.7182818284590452353602874713526624977572470936999"),
 }
-_ARGUMENTS = {"sqrt": (1, 1), "abs": (1, 1), "round": (1, 2), "min": (1, 100), "max": (1, 100)}
+_MOST_ARGUMENTS = {"sqrt": 1, "abs": 1, "round": 2}
 _END = _Symbol("end", "", 0, 0)
 
 
@@ -168,7 +170,7 @@ class _Parser:
             return CalculatorError(f"the expression ends too early{hint}")
         if self.next.text == ",":
             hint = "; decimals are written with a point, and arguments stand in parentheses"
-        return CalculatorError(f"can't read {ascii(self.next.text[:20])} at this place{hint}")
+        return CalculatorError(f"can't read {self.next.text[:20]!a} at this place{hint}")
 
     def expression(self, floor: int) -> Fraction:
         """The value of everything from here that binds tighter than `floor`."""
@@ -180,13 +182,12 @@ class _Parser:
             if self.next.text == "%" and not self.is_remainder():
                 self.take()
                 left /= 100
-            elif self.next.text == "**" and floor <= _POWER_BINDS:
+            elif self.next.text == "**":
                 self.take()
-                # The exponent may carry a sign; powers group from the right.
-                left = self.power(left, self.expression(_SIGN_BINDS))
+                left = self.power(left, self.expression(_SIGN))
             elif self.next.text in _BINARY and floor < _BINARY[self.next.text][0]:
                 binds, compute = _BINARY[self.take().text]
-                left = _divided(compute, left, self.expression(binds))
+                left = _computed(compute, left, self.expression(binds))
             else:
                 break
         self.depth -= 1
@@ -207,7 +208,7 @@ class _Parser:
             return self.call(self.take().text)
         if symbol.text in ("+", "-"):
             self.take()
-            number = self.expression(_SIGN_BINDS)
+            number = self.expression(_SIGN)
             return -number if symbol.text == "-" else number
         if symbol.text != "(":
             raise self.unexpected()
@@ -228,9 +229,8 @@ class _Parser:
             self.take()
             arguments.append(self.expression(0))
         self.expect(")")
-        fewest, most = _ARGUMENTS[function]
-        if not fewest <= len(arguments) <= most:
-            raise CalculatorError(f"{function}() takes at most {most} of the {len(arguments)} arguments given")
+        if len(arguments) > _MOST_ARGUMENTS.get(function, MAX_LENGTH):
+            raise CalculatorError(f"{function}() can't take {len(arguments)} arguments")
         if function == "sqrt":
             return self.root(arguments[0])
         if function == "round":
@@ -251,31 +251,28 @@ class _Parser:
     def power(self, base: Fraction, exponent: Fraction) -> Fraction:
         if exponent.denominator == 2:
             return self.power(self.root(base), Fraction(exponent.numerator))
-        if exponent.denominator != 1:
+        # A lower bound of an exact result's size, known before the work is done.
+        least_bits = (_bits(base) - 1) * abs(exponent)
+        if exponent.denominator != 1 or least_bits > _MAX_BITS:
             return self.rounded_power(base, exponent)
-        # A lower bound of the result's size, known before the work is done.
-        if (_bits(base) - 1) * abs(exponent) > _MAX_BITS:
-            raise _too_large()
-        return _divided(operator.pow, base, exponent)
+        return _computed(operator.pow, base, exponent)
 
     def rounded_power(self, base: Fraction, exponent: Fraction) -> Fraction:
-        if base < 0:
+        if base < 0 and exponent.denominator != 1:
             raise CalculatorError("a fractional power of a negative number is not a real number")
+        if base == 0:
+            return _computed(operator.pow, base, Fraction(-1 if exponent < 0 else 1))
         self.exact = False
         try:
             power = _PRECISE.power(_decimal(base, _PRECISE), _decimal(exponent, _PRECISE))
         except decimal.Overflow:
             raise _too_large() from None
-        except (decimal.DivisionByZero, decimal.InvalidOperation):
-            raise CalculatorError("division by zero") from None
         if abs(power.adjusted()) > MAX_DIGITS:
             raise _too_large()
         return _bounded(Fraction(power))
 
 
-def _divided(
-    compute: Callable[[Fraction, Fraction], Fraction | int], left: Fraction, right: Fraction
-) -> Fraction:
+def _computed(compute: _Operation, left: Fraction, right: Fraction) -> Fraction:
     try:
         return _bounded(Fraction(compute(left, right)))
     except ZeroDivisionError:
@@ -313,8 +310,7 @@ def _write(value: Value) -> str:
     number, exact = value
     if exact and 10**DECIMAL_PLACES % number.denominator == 0:
         whole = decimal.Context(prec=MAX_DIGITS + DECIMAL_PLACES)
-        text = f"{_decimal(number, whole):f}"
-        return f"= {text}"
+        return f"= {_decimal(number, whole):f}"
     rounded = _decimal(number, _ROUNDED).normalize(_ROUNDED)
     plain = -7 <= rounded.adjusted() < SIGNIFICANT
     return f"≈ {rounded:f}" if plain else f"≈ {rounded}".replace("E", "e")
@@ -327,14 +323,19 @@ def _runs(symbols: Iterator[_Symbol]) -> Iterator[list[_Symbol]]:
     """Stretches of symbols that could be arithmetic, cut at words and where two numbers meet."""
     run: list[_Symbol] = []
     for symbol in symbols:
-        apart = bool(run) and run[-1].end < symbol.start
-        if symbol.kind == "other" or (apart and (_is_operand(symbol) and _ends(run[-1]) or run[-1].text == ",")):
-            if symbol.kind == "other" or not _inside_call(run):
-                yield run
-                run = []
+        if symbol.kind == "other" or (run and _apart(run, symbol)):
+            yield run
+            run = []
         if symbol.kind != "other":
             run.append(symbol)
     yield run
+
+
+def _apart(run: list[_Symbol], symbol: _Symbol) -> bool:
+    last = run[-1]
+    if last.end == symbol.start or _inside_call(run):
+        return False
+    return last.text == "," or (_ends(last) and _is_operand(symbol))
 
 
 def _inside_call(run: list[_Symbol]) -> bool:
@@ -355,15 +356,18 @@ def _trimmed(run: list[_Symbol]) -> list[_Symbol]:
     while run:
         opened, closed = (sum(symbol.text == bracket for symbol in run) for bracket in "()")
         first, last = run[0], run[-1]
-        if not (_is_operand(first) or first.text in ("+", "-", "(")) or (first.text == "(" and opened > closed):
-            run = run[1:]
-        elif not (_ends(last) or last.text == "%") or (last.text == ")" and closed > opened):
-            run = run[:-1]
-        else:
+        starts = _is_operand(first) or first.text in ("+", "-") or (first.text == "(" and opened <= closed)
+        ends = (
+            last.kind in ("number", "constant") or last.text == "%" or (last.text == ")" and closed <= opened)
+        )
+        if starts and ends:
             break
+        run = run[:-1] if starts else run[1:]
     return run
 
 
 def _worth_calculating(run: list[_Symbol]) -> bool:
+    if any(symbol.kind == "function" for symbol in run):
+        return True
     operands = sum(symbol.kind in ("number", "constant") for symbol in run)
-    return operands > 1 or any(symbol.kind == "function" for symbol in run)
+    return operands > 1 and any(symbol.text in _BINARY or symbol.text == "**" for symbol in run)

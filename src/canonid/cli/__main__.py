@@ -1,0 +1,5 @@
+"""`python -m canonid.cli`, the same as `canonid`."""
+
+from canonid.cli.main import run
+
+run()

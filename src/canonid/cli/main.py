@@ -1,0 +1,100 @@
+"""`canonid`: what can be typed, and what becomes of errors."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from canonid.cli import ids, registries
+from canonid.errors import AmbiguousId, CanonidError, InvalidId, RegistryError, StoreError, UnknownName
+
+EXIT_CODES = """\
+exit codes:
+  0  every answer was found
+  1  some text is invalid, ambiguous or unknown; `registry check`: the registry has faults
+  2  wrong usage, or a kind, format or service that is not declared
+  3  the registry or the store can't be read
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code."""
+    options = parser().parse_args(arguments)
+    try:
+        code: int = options.run(options)
+        sys.stdout.flush()
+        return code
+    except (RegistryError, StoreError) as error:
+        return _fail(error, 3)
+    except UnknownName as error:
+        return _fail(error, 2)
+    except (InvalidId, AmbiguousId) as error:
+        return _fail(error, 1)
+    except CanonidError as error:
+        return _fail(error, 3)
+    except BrokenPipeError:
+        # The reader has had enough, e.g. `| head`; closing stdout again at exit must not complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return 130
+
+
+def run() -> None:
+    """The entry point of the installed command."""
+    sys.exit(main())
+
+
+def _fail(error: Exception, code: int) -> int:
+    print(f"canonid: {error}", file=sys.stderr)
+    return code
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole grammar of the command line."""
+    top = _parser(
+        argparse.ArgumentParser(prog="canonid"),
+        "One source of truth for every identifier in a system of Python services.",
+        "canonid id mint user\n"
+        "canonid id explain run_thread_chat_41_9f3c2b1a_83123_ab12cd34\n"
+        "canonid registry check",
+    )
+    groups = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    id_group = _parser(
+        groups.add_parser("id", help="mint, explain, check, translate and resolve IDs"),
+        "IDs, from the arguments or from standard input, one a line.",
+        "canonid id mint thread -n 3\ncanonid id check --kind user user_01h455vb4pex5vsknk084sn02q",
+    )
+    id_commands = id_group.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    for command in ids.COMMANDS:
+        _leaf(id_commands, command)
+    registry_group = _parser(
+        groups.add_parser("registry", help="check the registry"),
+        "The registry file: the nearest canonid.toml, or pyproject.toml with [tool.canonid].",
+        "canonid registry check\ncanonid registry check --registry services/canonid.toml --json",
+    )
+    registry_commands = registry_group.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    for command in registries.COMMANDS:
+        _leaf(registry_commands, command)
+    return top
+
+
+def _leaf(commands: argparse._SubParsersAction[argparse.ArgumentParser], command: ids.Command) -> None:
+    leaf = _parser(
+        commands.add_parser(command.name, help=command.help), command.description, command.examples
+    )
+    leaf.add_argument("--registry", metavar="FILE", help="registry file (default: the nearest one upwards)")
+    leaf.add_argument("--json", action="store_true", help="one JSON object a line")
+    command.arguments(leaf)
+    leaf.set_defaults(run=command.run)
+
+
+def _parser(parser: argparse.ArgumentParser, description: str, examples: str) -> argparse.ArgumentParser:
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.description = description
+    indented = "".join(f"  {line}\n" for line in examples.splitlines())
+    parser.epilog = f"examples:\n{indented}\n{EXIT_CODES}"
+    parser.allow_abbrev = False
+    return parser

@@ -1,0 +1,59 @@
+"""Close codes: chosen, never accidental."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import NamedTuple
+
+MAX_REASON = 123  # bytes; RFC 6455 §5.5: a control frame holds 125, two of them are the code
+
+
+class Code(IntEnum):
+    """Every code a server sends, with its usual reason.
+
+    1009 comes from uvicorn too, where its own limit (`ws_max_size`) is met first, and 1012 when it is
+    told to stop.
+    """
+
+    reason: str
+
+    def __new__(cls, value: int, reason: str) -> Code:
+        code = int.__new__(cls, value)
+        code._value_ = value
+        code.reason = reason
+        return code
+
+    NORMAL = 1000, "done"
+    POLICY = 1008, "policy violation"
+    TOO_BIG = 1009, "message too big"
+    INCIDENT = 1011, "server error"  # only where the application's or our own code raised
+    RESTARTING = 1012, "server restarting"
+    OVERLOADED = 1013, "too slow to keep up"
+    NOT_AUTHENTICATED = 4401, "not authenticated or expired"
+    NOT_FOUND = 4404, "unknown or not yours"  # one answer for unknown, malformed and another principal's
+
+
+class Ending(NamedTuple):
+    """Why a connection ends. Not `ours` where we were told: by the client, the network or the server below."""
+
+    code: int
+    reason: str
+    ours: bool = True
+
+
+class Refusal(Exception):
+    """Raise it where a client broke a rule: its connection is closed with this code and reason."""
+
+    def __init__(self, reason: str = "", code: Code = Code.POLICY) -> None:
+        super().__init__(reason or code.reason)
+        self.ending = ending(code, reason)
+
+
+def ending(code: Code, reason: str = "") -> Ending:
+    """An ending with the code's usual reason or another one, cut to what a close frame holds."""
+    return Ending(int(code), fit(reason or code.reason))
+
+
+def fit(reason: str) -> str:
+    """The reason, cut to 123 bytes of UTF-8 at a character's border."""
+    return reason.encode("utf-8", "replace")[:MAX_REASON].decode("utf-8", "ignore")

@@ -1,0 +1,200 @@
+"""One live connection: its reader, its writer, its heartbeat, and the one place where it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import suppress
+from functools import partial
+from typing import Any, Protocol
+
+from canonid.errors import InvalidId, NotFound
+from canonid.scopes import Scope
+from canonid.websockets import incidents
+from canonid.websockets.codes import Code, Ending, Refusal, ending
+from canonid.websockets.limits import Limits
+from canonid.websockets.outbox import Outbox
+from canonid.websockets.runs import Run
+from canonid.websockets.socket import Gone, Socket
+from canonid.websockets.wire import Message, decode, encode
+
+DROPPING = (Code.OVERLOADED, Code.NOT_AUTHENTICATED)  # endings after which nothing queued is sent any more
+
+
+class Host(Protocol):
+    """What a connection asks of its hub."""
+
+    async def answer(self, connection: Connection, message: Message) -> bool:
+        """Whether the message was one of the hub's own; then it has been dealt with."""
+
+    async def deliver(self, connection: Connection, message: Message) -> None:
+        """Give the message to the application."""
+
+    async def watch(self, connection: Connection, thread: str) -> str:
+        """Make the connection receive what is sent to a thread of its principal."""
+
+
+class Connection:
+    """What the application gets of a connected client. `id` and `session` are canonical."""
+
+    def __init__(
+        self, socket: Socket, host: Host, limits: Limits, *, id: str, session: str, principal: str
+    ) -> None:
+        self.id = id
+        self.session = session
+        self.principal = principal
+        self.watching: set[str] = set()
+        self.subscriptions: set[Run] = set()
+        self.ending: Ending | None = None
+        self.incident: str | None = None
+        self._socket = socket
+        self._host = host
+        self._limits = limits
+        self._outbox = Outbox(limits.outbox_messages, limits.outbox_bytes)
+        self._inbox: asyncio.Queue[Message] = asyncio.Queue(limits.inbox_messages)
+        self._ended = asyncio.Event()
+        self._waiting_since: float | None = None
+
+    def __repr__(self) -> str:
+        return f"<Connection {self.id}>"
+
+    # What the application calls
+
+    async def send(self, message: Mapping[str, Any]) -> bool:
+        """Queue a message for the client, without waiting for it; False if the connection has ended.
+
+        Raises ValueError for what is no JSON or too big. A full queue ends the connection with 1013.
+        """
+        return self.put(encode(message, self._limits.outbox_bytes))
+
+    async def watch(self, thread: str) -> str:
+        """Receive what is sent to a thread, and the events of runs that start in it; gives its canonical ID.
+
+        Raises NotFound unless the thread is the principal's.
+        """
+        return await self._host.watch(self, thread)
+
+    def close(self, code: Code = Code.NORMAL, reason: str = "") -> None:
+        """Begin to end the connection; what is queued is still sent. The first call counts."""
+        self.end(ending(code, reason))
+
+    # What the hub calls
+
+    def put(self, entry: str | Iterator[str]) -> bool:
+        """Queue an encoded message or a replay of them. Never waits."""
+        if self.ending is not None:
+            return False
+        if self._outbox.put(entry):
+            return True
+        self.end(ending(Code.OVERLOADED))
+        return False
+
+    def end(self, why: Ending) -> None:
+        """Choose how the connection ends; only the first choice counts."""
+        if self.ending is None:
+            self.ending = why
+            self._ended.set()
+
+    async def serve(self, scope: Scope, seconds: float) -> None:
+        """Run until it ends, for at most `seconds`. Closing the scope ends it, and it closes the scope."""
+        try:
+            scope.claim("socket", self.id, release=self._close_socket)
+            self._start(scope, "outbox", self._write, self._flush)
+            self._start(scope, "inbox", self._work)
+            self._start(scope, "heartbeat", self._beat)
+            expiry = asyncio.get_running_loop().call_later(seconds, self.end, ending(Code.NOT_AUTHENTICATED))
+            scope.claim("expiry", self.id, release=expiry.cancel)
+            scope.claim("subscriptions", self.id, release=self._unsubscribe)
+            self._start(scope, "reader", self._read)
+            await self._ended.wait()
+        finally:
+            await scope.close()
+
+    # Its tasks
+
+    async def _read(self) -> None:
+        while True:
+            self._waiting_since = asyncio.get_running_loop().time()
+            frame = await self._socket.receive()
+            self._waiting_since = None
+            message = decode(frame, self._limits.max_message)
+            if message.get("type") != "pong" and not await self._host.answer(self, message):
+                await self._inbox.put(message)
+
+    async def _work(self) -> None:
+        while True:
+            await self._host.deliver(self, await self._inbox.get())
+
+    async def _write(self) -> None:
+        while (text := await self._outbox.take()) is not None:
+            try:
+                await self._socket.send(text)
+            except Gone:
+                # The reader learns, and tells better, what happened; unless it waits for the application.
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(self._limits.close_timeout):
+                        await self._ended.wait()
+                raise
+
+    async def _beat(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in itertools.count(1):
+            await asyncio.sleep(self._limits.heartbeat)
+            # While the application keeps the reader from reading, silence is not the client's.
+            if self._waiting_since is not None and loop.time() - self._waiting_since >= 2 * self._limits.heartbeat:
+                raise Refusal("no heartbeat")
+            await self.send({"type": "ping", "n": number})
+
+    async def _guarded(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        try:
+            await work()
+        except Gone as gone:
+            self.end(gone.ending)
+        except Refusal as refusal:
+            self.end(refusal.ending)
+        except (NotFound, InvalidId):
+            self.end(ending(Code.NOT_FOUND))
+        except Exception as error:
+            self.incident = incidents.report(error, f"connection {self.id}")
+            self.end(ending(Code.INCIDENT, self.incident))
+
+    # Its parts, and how each is given back
+
+    def _start(
+        self,
+        scope: Scope,
+        part: str,
+        work: Callable[[], Coroutine[Any, Any, None]],
+        stop: Callable[[asyncio.Task[None]], Coroutine[Any, Any, None]] | None = None,
+    ) -> None:
+        task = asyncio.create_task(self._guarded(work), name=f"{part} of {self.id}")
+        try:
+            scope.claim(part, self.id, release=partial(stop or self._stop, task))
+        except BaseException:
+            task.cancel()
+            raise
+
+    async def _stop(self, task: asyncio.Task[None]) -> None:
+        task.cancel()
+        await asyncio.wait({task}, timeout=self._limits.close_timeout)
+
+    async def _flush(self, writer: asyncio.Task[None]) -> None:
+        why = self._why()
+        if why.ours and why.code not in DROPPING:
+            self._outbox.finish()
+            await asyncio.wait({writer}, timeout=self._limits.close_timeout)
+        await self._stop(writer)
+
+    def _unsubscribe(self) -> None:
+        for run in list(self.subscriptions):
+            run.detach(self)
+
+    async def _close_socket(self) -> None:
+        await self._socket.close(self._why(), self._limits.close_timeout)
+
+    def _why(self) -> Ending:
+        # A scope that others close, above or here, ends the connection without having named a code.
+        self.end(ending(Code.NOT_AUTHENTICATED, "session closed"))
+        assert self.ending is not None
+        return self.ending

@@ -1,0 +1,22 @@
+"""Every bound of a hub, in one place."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Limits(NamedTuple):
+    """Times are seconds. uvicorn's `ws_max_size` must not be below `max_message`."""
+
+    auth_timeout: float = 5.0  # from accepting to being authenticated
+    heartbeat: float = 20.0  # between two pings; a client silent for two of them is gone
+    close_timeout: float = 2.0  # for what is queued, and again for the close frame; then the transport is cut
+    session_grace: float = 60.0  # how long a session outlives its last connection and run
+    max_message: int = 64 * 1024  # bytes of one message from a client
+    inbox_messages: int = 16  # messages waiting for the application; then nothing more is read
+    outbox_messages: int = 1000  # messages waiting for a client; then it is closed with 1013
+    outbox_bytes: int = 1024 * 1024
+    run_events: int = 10_000  # kept of a run for those who come back
+    run_bytes: int = 1024 * 1024
+    run_retention: float = 300.0  # how long they are kept after its end
+    closes: int = 1000  # how many endings the hub remembers

@@ -1,0 +1,44 @@
+"""Live sessions: each holds connections and runs, and outlives the last of them for a while."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from canonid.scopes import Scope
+
+
+class Session:
+    """A session's scope and who keeps it open."""
+
+    def __init__(self, scope: Scope, grace: float, expire: Callable[[Session], None]) -> None:
+        self.id = scope.canonical
+        self.principal = scope.principal
+        self.scope = scope
+        self.closing = False
+        self.closed = asyncio.Event()
+        self._grace = grace
+        self._expire = expire
+        self._keepers: set[object] = set()
+        self._countdown: asyncio.TimerHandle | None = None
+        self._count_down()
+
+    def keep(self, keeper: object) -> None:
+        """Stay open at least until the keeper leaves."""
+        self._keepers.add(keeper)
+        self.stop_countdown()
+
+    def leave(self, keeper: object) -> None:
+        """The countdown begins when the last keeper has left."""
+        self._keepers.discard(keeper)
+        if not self._keepers and not self.closing:
+            self._count_down()
+
+    def stop_countdown(self) -> None:
+        if self._countdown is not None:
+            self._countdown.cancel()
+            self._countdown = None
+
+    def _count_down(self) -> None:
+        self.stop_countdown()
+        self._countdown = asyncio.get_running_loop().call_later(self._grace, self._expire, self)

@@ -1,0 +1,80 @@
+"""One-time tickets: an authenticated HTTP request gets one, a WebSocket handshake spends it.
+
+A browser can't set headers on a WebSocket, and a token in the address ends up in access logs; a ticket
+travels as a subprotocol, lives seconds and works once.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+OFFER = "ticket."
+
+
+class Ticket(NamedTuple):
+    """Who connects. Times are seconds since 1970; `issued_at` None means: with this handshake."""
+
+    principal: str
+    session: str
+    expires_at: float
+    issued_at: float | None = None
+
+
+class Tickets:
+    """Issues and redeems tickets, in memory. At most `per_principal` unspent ones of one principal are kept."""
+
+    def __init__(
+        self, clock: Callable[[], float] = time.time, ttl: float = 30.0, per_principal: int = 16
+    ) -> None:
+        self._clock = clock
+        self._ttl = ttl
+        self._per_principal = per_principal
+        self._unspent: dict[str, Ticket] = {}  # in order of issue, so the oldest stand first
+        self._by_principal: dict[str, list[str]] = {}
+
+    def __len__(self) -> int:
+        return len(self._unspent)
+
+    def issue(self, *, principal: str, session: str, expires_at: float) -> str:
+        """A fresh token, good once and for `ttl` seconds. A principal's oldest one gives way beyond the cap."""
+        now = self._clock()
+        self._prune(now)
+        own = self._by_principal.setdefault(principal, [])
+        if len(own) == self._per_principal:
+            del self._unspent[own.pop(0)]
+        token = secrets.token_urlsafe(32)
+        own.append(token)
+        self._unspent[token] = Ticket(principal, session, expires_at, issued_at=now)
+        return token
+
+    def redeem(self, token: str) -> Ticket | None:
+        """The ticket of an unspent token, exactly once; None for a used, forged or expired one."""
+        now = self._clock()
+        self._prune(now)
+        ticket = self._unspent.get(token)
+        if ticket is None:
+            return None
+        self._forget(token, ticket)
+        return None if ticket.expires_at <= now else ticket
+
+    def redeem_offer(self, subprotocols: Iterable[str]) -> Ticket | None:
+        """The ticket in the first offered subprotocol `ticket.<token>`, if it is good."""
+        offer = next((name for name in subprotocols if name.startswith(OFFER)), "")
+        return self.redeem(offer.removeprefix(OFFER)) if offer else None
+
+    def _prune(self, now: float) -> None:
+        while self._unspent:
+            token, ticket = next(iter(self._unspent.items()))
+            if now - (ticket.issued_at or 0) < self._ttl:
+                return
+            self._forget(token, ticket)
+
+    def _forget(self, token: str, ticket: Ticket) -> None:
+        del self._unspent[token]
+        own = self._by_principal[ticket.principal]
+        own.remove(token)
+        if not own:
+            del self._by_principal[ticket.principal]

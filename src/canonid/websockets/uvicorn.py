@@ -1,0 +1,74 @@
+"""uvicorn's WebSocket protocol, taught to end: `uvicorn --ws canonid.websockets.uvicorn:Protocol`.
+
+uvicorn closes a transport and then waits, without limit, for its buffer to drain. A client that never
+reads so keeps its socket, and the server from stopping. And where uvicorn refuses a message itself
+(1002, 1007, 1009), or is told to stop (1012), it closes while the client may still be sending: the
+kernel then answers with a reset, which can overtake the close frame. This protocol gives every end a
+time limit, and keeps reading until the client has answered the close frame.
+"""
+
+from __future__ import annotations
+
+from canonid.errors import MissingExtra
+from canonid.websockets.socket import ABORT
+
+try:
+    from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+    from websockets.http11 import Request
+except ImportError as error:
+    raise MissingExtra("serving WebSockets with uvicorn needs: pip install 'canonid[websockets]'") from error
+
+CLOSE_TIMEOUT = 5.0  # seconds for a client to answer a close frame, and again to take what is buffered
+
+
+class Protocol(WebSocketsSansIOProtocol):
+    """As uvicorn's own, but no client can keep it from ending."""
+
+    def connection_made(self, transport: object) -> None:
+        super().connection_made(transport)  # type: ignore[arg-type]
+        self.close_timeout = CLOSE_TIMEOUT
+
+    def handle_connect(self, event: Request) -> None:
+        super().handle_connect(event)
+        if not self.handshake_complete:
+            self.scope["extensions"][ABORT] = self.transport.abort  # type: ignore[index]
+
+    def data_received(self, data: bytes) -> None:
+        if self.conn.parser_exc is None:
+            super().data_received(data)
+
+    def handle_parser_exception(self) -> None:
+        close = self.conn.close_sent
+        assert close is not None
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": close.code, "reason": close.reason})
+        self._linger()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+
+    def shutdown(self) -> None:
+        if self.transport.is_closing():
+            self.transport.abort()
+        elif self.handshake_complete and not self.close_sent:
+            self.stop_keepalive()
+            self.queue.put_nowait({"type": "websocket.disconnect", "code": 1012})
+            self.conn.send_close(1012)
+            self._linger()
+        else:
+            super().shutdown()
+            self._cut_later()
+
+    async def run_asgi(self) -> None:
+        await super().run_asgi()
+        self._cut_later()
+
+    def _linger(self) -> None:
+        """Send the close frame that is due and drop what comes until the client answers, for a limited time."""
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.close_sent = True
+        if self.read_paused:
+            self.read_paused = False
+            self.transport.resume_reading()
+        self.close_timer = self.loop.call_later(self.close_timeout, self.transport.abort)
+
+    def _cut_later(self) -> None:
+        self.loop.call_later(2 * self.close_timeout, self.transport.abort)

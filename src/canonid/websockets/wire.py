@@ -1,0 +1,59 @@
+"""Messages on the wire: one JSON object in one text frame, both ways."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+from canonid.websockets.codes import Code, Refusal
+
+Message = dict[str, Any]
+
+PROTOCOL = "canonid.v1"
+
+
+def encode(message: Mapping[str, Any], limit: int) -> str:
+    """The message as ASCII JSON. Raises ValueError if it is no JSON or has more than `limit` bytes."""
+    text = json.dumps(message, separators=(",", ":"), allow_nan=False)
+    if len(text) > limit:
+        raise ValueError(
+            f"a message of {len(text)} bytes was to be sent; the outbox holds {limit}, send it in parts"
+        )
+    return text
+
+
+def decode(frame: Mapping[str, Any], limit: int) -> Message:
+    """The JSON object in a `websocket.receive` event. Raises Refusal: 1009 if too big, else 1008."""
+    text = frame.get("text")
+    if text is None:
+        raise Refusal("expected a text frame, got a binary one")
+    if len(text) > limit or len(text.encode("utf-8", "surrogatepass")) > limit:
+        raise Refusal(f"a message may have {limit} bytes", Code.TOO_BIG)
+    try:
+        message = json.loads(text, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        raise Refusal("expected a JSON object") from None
+    if not isinstance(message, dict):
+        raise Refusal("expected a JSON object")
+    return message
+
+
+def text_field(message: Message, name: str) -> str:
+    """A field that must be text. Raises Refusal (1008)."""
+    value = message.get(name)
+    if not isinstance(value, str):
+        raise Refusal(f"{name} must be text")
+    return value
+
+
+def count_field(message: Message, name: str) -> int:
+    """A field that must be a whole number from 0. Raises Refusal (1008)."""
+    value = message.get(name, 0)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise Refusal(f"{name} must be a whole number, 0 or more")
+    return value
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
