@@ -181,7 +181,7 @@ class _Parser:
         while self.next.kind == "operator":
             if self.next.text == "%" and not self.is_remainder():
                 self.take()
-                left /= 100
+                left = _bounded(left / 100)
             elif self.next.text == "**":
                 self.take()
                 left = self.power(left, self.expression(_SIGN))

@@ -1,0 +1,1 @@
+"""The chat service: threads, runs of the agent, and the WebSocket they are watched on."""
