@@ -1,6 +1,7 @@
 import functools
 
 import pytest
+
 from scopes.trees import TREES, resolve
 
 

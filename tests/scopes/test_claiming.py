@@ -1,10 +1,10 @@
 """Who owns what: opening, claiming, finding, looking at the tree."""
 
 import pytest
-from scopes.trees import WRITINGS, resolve, run, write
 
 from canonid import CanonidError, ClaimConflict, Identity, InvalidId, NotFound, ScopeClosed
 from canonid.scopes import ScopeTree, Snapshot, Stats
+from scopes.trees import WRITINGS, resolve, run, write
 
 
 def answer(call, *args, **keywords) -> tuple[type, str, object]:
@@ -58,7 +58,7 @@ def test_foreign_unknown_malformed_and_ambiguous_are_one_answer(new_tree):
         answer(tree.find, "tool", text, principal="eve")
         for text in ("tool.7", "7", "TOOL-7", "8", "", "?", "tool.７", "x" * 1_000_000, "session.1")
     }
-    answers |= {answer(tree.find, "tool", text, principal="ada") for text in ("8", "?", "session.1", "\udc80")}
+    answers |= {answer(tree.find, "tool", text, principal="ada") for text in ("8", "?", "\udc80")}
     answers |= {answer(tree.find, "tool", text, principal="ada") for text in (None, 7, ["tool.7"])}
     assert answers == {(NotFound, "no such ID", None)}
 
@@ -128,7 +128,7 @@ def test_a_fault_from_outside_leaves_nothing_behind(fault):
         return resolve(*_) if _ else 0
 
     broken = False
-    tree = ScopeTree(failing if fault == "resolve" else resolve, clock=failing if fault == "clock" else lambda: 0)
+    tree = ScopeTree(**{"resolve": resolve, "clock": lambda: 0, fault: failing})
     session = tree.open("session", "1", principal="ada")
     before = tree.snapshot("ada"), tree.stats
     broken = True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Coroutine
+from dataclasses import dataclass, field
 from typing import Any
 
 from canonid import AmbiguousId, Identity, InvalidId
@@ -61,3 +62,60 @@ async def turns(count: int) -> None:
     """Lets the loop go round a few times."""
     for _ in range(count):
         await asyncio.sleep(0)
+
+
+CLEANUPS = ("none", "plain", "raises", "async", "async raises", "cancelled", "hangs", "deaf")
+FAILS = {
+    "raises": ValueError,
+    "async raises": ValueError,
+    "cancelled": asyncio.CancelledError,
+    "hangs": TimeoutError,
+    "deaf": TimeoutError,
+}
+
+
+@dataclass
+class World:
+    """A tree with cleanups of every behaviour that write down when they start and end."""
+
+    tree: object
+    events: list[tuple[str, str]] = field(default_factory=list)
+    end_of_deafness: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def cleanup(self, name: str, behaviour: str):
+        def plain():
+            self.events.extend([("start", name), ("end", name)])
+            if behaviour == "raises":
+                raise ValueError(name)
+
+        async def later():
+            self.events.append(("start", name))
+            try:
+                await turns(3)
+                if behaviour == "async raises":
+                    raise ValueError(name)
+                if behaviour == "cancelled":
+                    raise asyncio.CancelledError(name)
+                if behaviour == "hangs":
+                    await asyncio.Event().wait()
+                while behaviour == "deaf" and not self.end_of_deafness.is_set():
+                    try:
+                        await self.end_of_deafness.wait()
+                    except asyncio.CancelledError:
+                        return await asyncio.shield(self.end_of_deafness.wait())
+            finally:
+                if behaviour != "deaf":
+                    self.events.append(("end", name))
+
+        if behaviour == "none":
+            return None
+        return plain if behaviour in ("plain", "raises") else later
+
+    def started(self) -> list[str]:
+        return [name for what, name in self.events if what == "start"]
+
+
+def newest_first(entry) -> list:
+    """The entries at and below, in the order in which they have to be released."""
+    below = [inner for child in reversed(getattr(entry, "entries", ())) for inner in newest_first(child)]
+    return [*below, entry]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
 from contextlib import AbstractContextManager, suppress
 from contextvars import ContextVar
 from inspect import isawaitable
@@ -20,7 +20,7 @@ from canonid.scopes.contract import Closed, Failure, Release
 LAST_WORDS = 0.1
 """Seconds that a timed-out cleanup has to leave after it was cancelled, before the next one starts."""
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("canonid.scopes")
 
 
 class Entry:
@@ -110,19 +110,13 @@ class Closer:
         return asyncio.shield(entry._until_gone())
 
     def keep_closing(self, closing: Closing, step: Step) -> None:
-        task = asyncio.get_running_loop().create_task(closing.finish(step))
+        """Goes on in a task, until the closing has finished."""
+        task = asyncio.get_running_loop().create_task(_SureStart(closing.finish(step)))
         self._tasks.add(task)
-
-        def ended(task: asyncio.Task[None]) -> None:
-            self._tasks.discard(task)
-            if task.cancelled():  # only before its first step: a loop that shuts down cancels every task
-                self.keep_closing(closing, step)
-            else:
-                task.exception()
-
-        task.add_done_callback(ended)
+        task.add_done_callback(self._tasks.discard)
 
     def abandon(self, cleanup: asyncio.Future[Any]) -> None:
+        """Keeps a cleanup that ignored its cancellation until it ends after all."""
         self.abandoned.add(cleanup)
 
         def ended(cleanup: asyncio.Future[Any]) -> None:
@@ -133,6 +127,7 @@ class Closer:
         cleanup.add_done_callback(ended)
 
     def report(self, failure: Failure) -> None:
+        """Tells the log, then `on_failure`."""
         kind, canonical = failure.identity
         log.error("releasing %s %s failed", kind, show(canonical), exc_info=failure.error)
         if self._on_failure is None:
@@ -199,7 +194,7 @@ class Closing:
             try:
                 answer = None if entry._release is None else entry._release()
                 if answer is not None and isawaitable(answer):
-                    return entry, asyncio.ensure_future(answer)
+                    return entry, asyncio.get_running_loop().create_task(_SureStart(_await(answer)))
             except BaseException as raised:  # noqa: BLE001 - whatever it raises, the others must be released
                 error = raised
                 if isinstance(raised, KeyboardInterrupt | SystemExit):
@@ -240,8 +235,38 @@ Step = tuple[Entry, "asyncio.Future[Any]"]
 _surrounding: ContextVar[Closing | None] = ContextVar("canonid_surrounding_closing", default=None)
 
 
+class _SureStart(Coroutine[Any, Any, Any]):
+    """A coroutine whose task can't be cancelled before its first step, which would drop it without a trace.
+
+    A loop that shuts down cancels every task, and then waits for them to end.
+    """
+
+    __slots__ = ("_begun", "_coroutine")
+
+    def __init__(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        self._coroutine = coroutine
+        self._begun = False
+
+    def send(self, value: Any) -> Any:
+        self._begun = True
+        return self._coroutine.send(value)
+
+    def throw(self, *error: Any) -> Any:
+        return self._coroutine.throw(*error) if self._begun else self.send(None)
+
+    def close(self) -> None:
+        self._coroutine.close()
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        return self._coroutine.__await__()
+
+
+async def _await(answer: Awaitable[object]) -> object:
+    return await answer
+
+
 async def _wait(future: asyncio.Future[Any], seconds: float | None = None) -> None:
-    """Waits through cancellation: a loop that shuts down cancels every task, and the rest must still run."""
+    """Waits through cancellation: it comes from a loop that shuts down, and the rest must be released."""
     loop = asyncio.get_running_loop()
     end = None if seconds is None else loop.time() + seconds
     while not future.done():

@@ -13,10 +13,13 @@ at and below the scope are released one after the other, newest first (a child s
 its parent), each exactly once, whoever else closes or releases meanwhile and whether or not the
 callers are cancelled. A cleanup that fails or hangs is reported and doesn't stop the others.
 
-**Cleanups.** A cleanup is a plain or async callable without arguments. It may use the tree. `close` and
-`release` called from inside a cleanup start what is to be done, finish it if no async cleanup stands
-in the way, and never wait. What a cleanup must not do is wait for another task that itself waits for the
-scope being closed; the time-out ends that.
+**Cleanups.** A cleanup is a plain or async callable without arguments. Plain ones run at once, in the call
+of `close`, up to the first async one; async ones have a time limit each, are then cancelled, and left
+behind if they ignore that. A loop that shuts down cancels the cleanup under way and waits for the rest.
+
+A cleanup may use the tree. `close` and `release` called from inside a cleanup start what is to be done,
+finish it if no async cleanup stands in the way, and never wait. What a cleanup must not do is wait for
+another task that itself waits for the scope being closed; the time limit ends that.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ class Code(IntEnum):
 
 
 class Ending(NamedTuple):
-    """Why a connection ends. Not `ours` where we were told: by the client, the network or the server below."""
+    """Why a connection ends. Not `ours` where the client, the network or the server below us ended it."""
 
     code: int
     reason: str

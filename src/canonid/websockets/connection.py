@@ -108,6 +108,9 @@ class Connection:
             scope.claim("subscriptions", self.id, release=self._unsubscribe)
             self._start(scope, "reader", self._read)
             await self._ended.wait()
+        except asyncio.CancelledError:
+            self.end(ending(Code.RESTARTING))  # the server's last resort when it stops
+            raise
         finally:
             await scope.close()
 
@@ -142,7 +145,8 @@ class Connection:
         for number in itertools.count(1):
             await asyncio.sleep(self._limits.heartbeat)
             # While the application keeps the reader from reading, silence is not the client's.
-            if self._waiting_since is not None and loop.time() - self._waiting_since >= 2 * self._limits.heartbeat:
+            since = self._waiting_since
+            if since is not None and loop.time() - since >= 2 * self._limits.heartbeat:
                 raise Refusal("no heartbeat")
             await self.send({"type": "ping", "n": number})
 
@@ -155,7 +159,7 @@ class Connection:
             self.end(refusal.ending)
         except (NotFound, InvalidId):
             self.end(ending(Code.NOT_FOUND))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the application may raise anything
             self.incident = incidents.report(error, f"connection {self.id}")
             self.end(ending(Code.INCIDENT, self.incident))
 

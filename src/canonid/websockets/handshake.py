@@ -39,12 +39,12 @@ def check_origin(handshake: Handshake, origins: Collection[str], allow_missing: 
 
 
 async def authenticated(
-    handshake: Handshake, authenticate: Authenticate, timeout: float, now: Callable[[], float]
+    handshake: Handshake, authenticate: Authenticate, seconds: float, now: Callable[[], float]
 ) -> Ticket:
     """Who connects. Refusal (4401) without an answer in time, or where it is no or an expired one."""
     began = now()
     try:
-        async with asyncio.timeout(timeout):
+        async with asyncio.timeout(seconds):
             ticket = await authenticate(handshake)
     except TimeoutError:
         ticket = None

@@ -9,6 +9,7 @@ class Limits(NamedTuple):
     """Times are seconds. uvicorn's `ws_max_size` must not be below `max_message`."""
 
     auth_timeout: float = 5.0  # from accepting to being authenticated
+    ticket_ttl: float = 30.0  # from issuing a ticket to connecting with it
     heartbeat: float = 20.0  # between two pings; a client silent for two of them is gone
     close_timeout: float = 2.0  # for what is queued, and again for the close frame; then the transport is cut
     session_grace: float = 60.0  # how long a session outlives its last connection and run

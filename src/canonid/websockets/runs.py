@@ -62,7 +62,7 @@ class Run:
         self._bytes = 0
         self._subscribers: dict[Subscriber, None] = {}
         self._countdown: asyncio.TimerHandle | None = None
-        self._cancel: Callable[[], None] = lambda: None
+        self._cancel: Callable[[], object] = lambda: None
 
     # The executor's side
 
@@ -159,7 +159,7 @@ class Run:
         self._stop_countdown()
         self._cancel()
 
-    def on_cancel(self, cancel: Callable[[], None]) -> None:
+    def on_cancel(self, cancel: Callable[[], object]) -> None:
         """What `cancel` calls."""
         self._cancel = cancel
 

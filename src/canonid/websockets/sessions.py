@@ -15,8 +15,7 @@ class Session:
         self.id = scope.canonical
         self.principal = scope.principal
         self.scope = scope
-        self.closing = False
-        self.closed = asyncio.Event()
+        self.closing: asyncio.Task[None] | None = None
         self._grace = grace
         self._expire = expire
         self._keepers: set[object] = set()
@@ -31,7 +30,7 @@ class Session:
     def leave(self, keeper: object) -> None:
         """The countdown begins when the last keeper has left."""
         self._keepers.discard(keeper)
-        if not self._keepers and not self.closing:
+        if not self._keepers and self.closing is None:
             self._count_down()
 
     def stop_countdown(self) -> None:

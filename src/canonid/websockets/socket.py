@@ -55,12 +55,12 @@ class Socket:
         """Write a text, waiting while the client's buffers are full. Raises Gone."""
         await self._sent({"type": "websocket.send", "text": text})
 
-    async def close(self, ending: Ending, timeout: float) -> None:
-        """Send the close frame within `timeout` seconds, else cut the transport, where the server lets us."""
+    async def close(self, ending: Ending, seconds: float) -> None:
+        """Send the close frame in time, else cut the transport, where the server lets us."""
         if not ending.ours:
             return
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(seconds):
                 await self._sent({"type": "websocket.close", "code": ending.code, "reason": ending.reason})
         except (TimeoutError, Gone):
             self.cut = True

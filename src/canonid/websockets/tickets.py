@@ -24,7 +24,7 @@ class Ticket(NamedTuple):
 
 
 class Tickets:
-    """Issues and redeems tickets, in memory. At most `per_principal` unspent ones of one principal are kept."""
+    """Issues and redeems tickets, in memory, at most `per_principal` unspent ones of one principal."""
 
     def __init__(
         self, clock: Callable[[], float] = time.time, ttl: float = 30.0, per_principal: int = 16
@@ -39,7 +39,7 @@ class Tickets:
         return len(self._unspent)
 
     def issue(self, *, principal: str, session: str, expires_at: float) -> str:
-        """A fresh token, good once and for `ttl` seconds. A principal's oldest one gives way beyond the cap."""
+        """A fresh token, good once and for `ttl` seconds. Beyond the cap the principal's oldest gives way."""
         now = self._clock()
         self._prune(now)
         own = self._by_principal.setdefault(principal, [])

@@ -9,6 +9,8 @@ time limit, and keeps reading until the client has answered the close frame.
 
 from __future__ import annotations
 
+from typing import Any
+
 from canonid.errors import MissingExtra
 from canonid.websockets.socket import ABORT
 
@@ -31,7 +33,8 @@ class Protocol(WebSocketsSansIOProtocol):
     def handle_connect(self, event: Request) -> None:
         super().handle_connect(event)
         if not self.handshake_complete:
-            self.scope["extensions"][ABORT] = self.transport.abort  # type: ignore[index]
+            extensions: dict[str, Any] = {ABORT: self.transport.abort}
+            self.scope["extensions"] = {**(self.scope["extensions"] or {}), **extensions}
 
     def data_received(self, data: bytes) -> None:
         if self.conn.parser_exc is None:
@@ -62,7 +65,7 @@ class Protocol(WebSocketsSansIOProtocol):
         self._cut_later()
 
     def _linger(self) -> None:
-        """Send the close frame that is due and drop what comes until the client answers, for a limited time."""
+        """Send the close frame that is due, then drop what comes until the client answers, for a time."""
         self.transport.write(b"".join(self.conn.data_to_send()))
         self.close_sent = True
         if self.read_paused:

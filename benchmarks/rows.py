@@ -1,0 +1,46 @@
+"""Rows of a benchmark: what was measured, beside whom, against which target."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+
+class Row(NamedTuple):
+    """`ratio` is ours / peer where there is a peer that is not 0; `ok` judges ours only."""
+
+    metric: str
+    ours: float
+    peer: float | None
+    peer_name: str | None
+    ratio: float | None
+    target: float | None
+    better: Literal["higher", "lower"]
+    ok: bool
+
+
+def row(
+    metric: str,
+    ours: float,
+    *,
+    better: Literal["higher", "lower"],
+    target: float | None = None,
+    peer: float | None = None,
+    peer_name: str | None = None,
+) -> Row:
+    """A row that judges ours against its target."""
+    ratio = ours / peer if peer else None
+    met = target is None or (ours >= target if better == "higher" else ours <= target)
+    return Row(metric, ours, peer, peer_name, ratio, target, better, met)
+
+
+def finish(rows: Sequence[Row], path: Path | None) -> int:
+    """Write the rows as one JSON array if a file is named; the exit code, 1 if a target was missed."""
+    if path is not None:
+        path.write_text(json.dumps([row._asdict() for row in rows], indent=1) + "\n")
+    missed = [row for row in rows if not row.ok]
+    for row in missed:
+        print(f"missed: {row.metric}: {row.ours:g}, target {row.target:g}")
+    return 1 if missed else 0

@@ -1,0 +1,47 @@
+"""Who is asking: the token of a request, resolved to a principal and a session."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import NamedTuple
+
+from fastapi import HTTPException, Request
+
+from canonid import InvalidId, NotFound
+from canonid.aliases import SQLiteStore
+from goldenpath.auth.tokens import TokenError, Tokens
+
+from .store import ChatStore
+
+
+class Caller(NamedTuple):
+    """Canonical IDs of a logged-in user and the session, their texts as auth wrote them, and until when."""
+
+    user: str
+    session: str
+    user_text: str
+    session_text: str
+    expires_at: int
+
+
+class Access:
+    """A FastAPI dependency: `caller: Caller = Depends(access)`. Refuses with 401."""
+
+    def __init__(self, tokens: Tokens, records: SQLiteStore, store: ChatStore) -> None:
+        self._tokens = tokens
+        self._records = records
+        self._store = store
+
+    async def __call__(self, request: Request) -> Caller:
+        try:
+            claims = self._tokens.claims_of(request.headers)
+            return await asyncio.to_thread(self._caller, claims.sub, claims.sid, claims.exp)
+        except (TokenError, InvalidId, NotFound):
+            raise HTTPException(401, "not logged in") from None
+
+    def _caller(self, sub: str, sid: str, expires_at: int) -> Caller:
+        user = self._records.resolve(sub, "user", "auth").canonical
+        session = self._records.authorise(sid, kind="session", principal=user).child
+        if self._store.session_ended(session):
+            raise NotFound
+        return Caller(user, session, sub, sid, expires_at)

@@ -1,0 +1,404 @@
+"""WebSocket connections over scopes, as one ASGI application."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from typing import Any, TypeVar
+
+from canonid.core import Registry
+from canonid.errors import LineageConflict, NotFound, UnknownName
+from canonid.scopes import Scope, ScopeTree
+from canonid.websockets import incidents
+from canonid.websockets.closes import Close, Closes
+from canonid.websockets.codes import Code, Ending, Refusal, ending
+from canonid.websockets.connection import Connection
+from canonid.websockets.handshake import Authenticate, Handshake, authenticated, check_origin
+from canonid.websockets.limits import Limits
+from canonid.websockets.parts import with_parts
+from canonid.websockets.presence import Counts, Presence
+from canonid.websockets.records import Lineage, Store
+from canonid.websockets.runs import CANCELLED, COMPLETED, FAILED, LOST, OnLastDetach, Run
+from canonid.websockets.sessions import Session
+from canonid.websockets.socket import Event, Gone, Receive, Send, Socket
+from canonid.websockets.tickets import Ticket, Tickets
+from canonid.websockets.wire import Message, count_field, encode, text_field
+
+OnMessage = Callable[[Connection, Message], Awaitable[None]]
+OnMessageT = TypeVar("OnMessageT", bound=OnMessage)
+Execute = Callable[[Run], Awaitable[object]]
+Mint = Callable[[str, Lineage], str]
+
+LOGOUT_MEMORY = 600.0  # seconds; longer than any ticket lives and any handshake takes
+
+
+class Hub:
+    """Mount it, give it an `on_message`, and clients can connect with a ticket from `tickets.issue(...)`.
+
+    Expects the kinds user, session (of a user), connection (of a session), thread (of a user) and run (of
+    a thread). Without a `tree` it makes its own; a shared one must be `ScopeTree(with_parts(store.resolve))`.
+    `authenticate` replaces tickets. `mint` gives the text of a new connection or run under its parent's
+    lineage, by default in the kind's canonical format. `clock` gives seconds since 1970. A hub belongs
+    to one event loop; only its `tickets` are usable before that runs.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        store: Store,
+        tree: ScopeTree | None = None,
+        *,
+        origins: Collection[str] = (),
+        allow_missing_origin: bool = True,
+        authenticate: Authenticate | None = None,
+        mint: Mint | None = None,
+        clock: Callable[[], float] = time.time,
+        limits: Limits = Limits(),  # noqa: B008 - immutable
+    ) -> None:
+        self.tree = tree or ScopeTree(with_parts(store.resolve))
+        _check_knows_parts(self.tree)
+        self.tickets = Tickets(clock, ttl=limits.ticket_ttl)
+        self.closes = Closes(limits.closes)
+        self._store = store
+        self._origins = frozenset(origins)
+        self._allow_missing_origin = allow_missing_origin
+        self._authenticate = authenticate or self._redeem
+        self._mint: Mint = mint or (lambda kind, parent: registry.mint(kind))
+        self._clock = clock
+        self._limits = limits
+        self._on_message: OnMessage | None = None
+        self._present = Presence()
+        self._retained: dict[str, asyncio.TimerHandle] = {}
+        self._logged_out: dict[str, float] = {}
+        self._stopping = False
+
+    # What the application calls
+
+    def on_message(self, receive: OnMessageT) -> OnMessageT:
+        """Decorator: messages of clients go to this async function, one at a time per connection.
+
+        It may raise Refusal (its code, else 1008) and NotFound or InvalidId (4404); anything else is
+        an incident (1011). It is cancelled when its connection ends: what must outlive that is a run.
+        """
+        self._on_message = receive
+        return receive
+
+    async def send_to_connection(self, connection: str, message: Mapping[str, Any]) -> int:
+        """How many connections a message was queued for: 1, or 0 if it has ended.
+
+        Any text that resolves names it. Raises InvalidId for a malformed text or another kind's, NotFound for
+        an unknown one; so do the other two.
+        """
+        text = encode(message, self._limits.outbox_bytes)
+        live = self._present.connections.get(await self._known(connection, "connection"))
+        return int(live is not None and live.put(text))
+
+    async def send_to_user(self, user: str, message: Mapping[str, Any]) -> int:
+        """How many of a user's connections a message was queued for. Never waits for a slow one."""
+        text = encode(message, self._limits.outbox_bytes)
+        return sum([live.put(text) for live in self._present.of_user[await self._known(user, "user")]])
+
+    async def send_to_thread(self, thread: str, message: Mapping[str, Any]) -> int:
+        """How many connections that watch a thread a message was queued for. Never waits for a slow one."""
+        text = encode(message, self._limits.outbox_bytes)
+        return sum([live.put(text) for live in self._present.watching[await self._known(thread, "thread")]])
+
+    async def start_run(
+        self,
+        owner: Connection | str,
+        *,
+        thread: str,
+        execute: Execute,
+        on_last_detach: OnLastDetach = "continue",
+    ) -> Run:
+        """A new run in a thread, executed as a task `execute(run)`; whoever watches the thread sees it.
+
+        It belongs to the session of `owner` (a connection of it, or its ID) and ends with it, not with any
+        connection. Raises NotFound unless the thread is the owner's, ScopeClosed if the session is closed.
+        """
+        session_id = owner.session if isinstance(owner, Connection) else owner
+        session_lineage, thread_lineage, lineage = await asyncio.to_thread(
+            self._record_run, session_id, thread
+        )
+        session = await self._session(session_lineage)
+        scope = session.scope.open("run", lineage.child)
+        run = Run(
+            id=lineage.child,
+            text=lineage.text,
+            thread=thread_lineage.child,
+            principal=lineage.principal,
+            on_last_detach=on_last_detach,
+            limits=self._limits,
+            clock=self._clock,
+        )
+        session.keep(run)
+        self._present.keep(run)
+        for connection in self._present.watching[run.thread]:
+            self._attach(connection, run)
+        if isinstance(owner, Connection):
+            self._attach(owner, run)
+        run.on_cancel(scope.close)
+        executor = asyncio.create_task(self._execute(run, execute, scope), name=f"executor of {run.id}")
+        scope.claim("executor", run.id, release=partial(self._retire, run, session, executor))
+        return run
+
+    async def close_session(self, session: str) -> None:
+        """Log out: its connections end with 4401, its runs are cancelled, its unspent tickets are void."""
+        identity = await asyncio.to_thread(self._store.resolve, session, kind="session")
+        now = self._clock()
+        self._logged_out = {key: at for key, at in self._logged_out.items() if now - at < LOGOUT_MEMORY}
+        self._logged_out[identity.canonical] = now
+        live = self._present.sessions.get(identity.canonical)
+        if live is not None:
+            await self._close(live, ending(Code.NOT_AUTHENTICATED, "session closed"))
+
+    async def shutdown(self) -> None:
+        """End every connection with 1012, cancel every run, and let nobody in any more."""
+        self._stopping = True
+        sessions = tuple(self._present.sessions.values())
+        await asyncio.gather(*[self._close(session, ending(Code.RESTARTING)) for session in sessions])
+        for timer in self._retained.values():
+            timer.cancel()
+        self._retained.clear()
+        for run in tuple(self._present.runs.values()):
+            self._present.forget(run)
+
+    @asynccontextmanager
+    async def lifespan(self, app: object) -> AsyncIterator[None]:
+        """For `FastAPI(lifespan=hub.lifespan)` or Starlette: shuts the hub down when the server stops."""
+        self._stopping = False
+        try:
+            yield
+        finally:
+            await self.shutdown()
+
+    def counts(self) -> Counts:
+        """What is live now."""
+        return self._present.counts()
+
+    # ASGI
+
+    async def __call__(self, scope: Event, receive: Receive, send: Send) -> None:
+        """The ASGI application. As the outermost one it answers the server's lifespan too."""
+        if scope["type"] == "websocket":
+            await self._serve(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._live(receive, send)
+        else:
+            headers = [(b"upgrade", b"websocket"), (b"connection", b"upgrade"), (b"content-length", b"0")]
+            await send({"type": "http.response.start", "status": 426, "headers": headers})
+            await send({"type": "http.response.body"})
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        async with self.lifespan(self):
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    # One connection, from the handshake to its end
+
+    async def _serve(self, scope: Event, receive: Receive, send: Send) -> None:
+        socket = Socket(scope, receive, send)
+        handshake = Handshake(scope["path"], scope.get("query_string", b""), socket.headers, socket.offered)
+        connection = None
+        why = ending(Code.RESTARTING)  # the server cancels what runs too long after it was told to stop
+        self._present.handshakes += 1
+        try:
+            try:
+                await socket.accept()
+                connection, session, live, seconds = await self._admit(socket, handshake)
+            finally:
+                self._present.handshakes -= 1
+            why = await self._serve_admitted(connection, session, live, seconds)
+        except Gone as gone:
+            why = gone.ending
+        except Refusal as refusal:
+            why = refusal.ending
+            await socket.close(why, self._limits.close_timeout)
+        except Exception as error:  # noqa: BLE001 - the application's authenticate may raise anything
+            why = ending(Code.INCIDENT, incidents.report(error, "a handshake"))
+            await socket.close(why, self._limits.close_timeout)
+        finally:
+            identity, principal = (connection.id, connection.principal) if connection else (None, None)
+            cut, at = socket.cut, self._clock()
+            self.closes.add(Close(identity, principal, why.code, why.reason, why.ours, cut, at))
+
+    async def _admit(self, socket: Socket, handshake: Handshake) -> tuple[Connection, Session, Scope, float]:
+        check_origin(handshake, self._origins, self._allow_missing_origin)
+        ticket = await authenticated(handshake, self._authenticate, self._limits.auth_timeout, self._clock)
+        try:
+            session_lineage, lineage = await asyncio.to_thread(self._record_connection, ticket)
+        except LineageConflict:
+            raise Refusal(code=Code.NOT_AUTHENTICATED) from None
+        session = await self._session(session_lineage)
+        # From here on nothing is waited for, so that no logout or shutdown can come in between.
+        if ticket.issued_at is not None and ticket.issued_at <= self._logged_out.get(session.id, -1.0):
+            raise Refusal(code=Code.NOT_AUTHENTICATED)
+        connection = Connection(
+            socket, self, self._limits, id=lineage.child, session=session.id, principal=session.principal
+        )
+        await connection.send({"type": "ready", "connection": connection.id, "session": session.id})
+        live = session.scope.open("connection", connection.id)
+        return connection, session, live, ticket.expires_at - self._clock()
+
+    async def _serve_admitted(
+        self, connection: Connection, session: Session, live: Scope, seconds: float
+    ) -> Ending:
+        self._present.arrive(connection)
+        session.keep(connection)
+        try:
+            await connection.serve(live, seconds)
+        finally:
+            self._present.leave(connection)
+            session.leave(connection)
+        assert connection.ending is not None
+        return connection.ending
+
+    async def _redeem(self, handshake: Handshake) -> Ticket | None:
+        return self.tickets.redeem_offer(handshake.subprotocols)
+
+    # What connections ask of their hub
+
+    async def deliver(self, connection: Connection, message: Message) -> None:
+        """A message for the application."""
+        if self._on_message is None:
+            raise Refusal("no such type of message")
+        await self._on_message(connection, message)
+
+    async def watch(self, connection: Connection, thread: str) -> str:
+        """Make a connection receive what is sent to a thread of its principal; gives the canonical ID."""
+        lineage = await self._authorised(connection, thread, "thread")
+        if connection.ending is None:
+            self._present.watch(connection, lineage.child)
+        return lineage.child
+
+    async def answer(self, connection: Connection, message: Message) -> bool:
+        """Deal with the hub's own types of messages."""
+        match message.get("type"):
+            case "watch":
+                await self._answer_watch(connection, text_field(message, "thread"))
+            case "subscribe":
+                last_seq = count_field(message, "last_seq")
+                if run := await self._run(connection, message):
+                    self._attach(connection, run, last_seq)
+            case "unsubscribe":
+                if run := await self._run(connection, message):
+                    run.detach(connection)
+            case "cancel":
+                if run := await self._run(connection, message):
+                    run.cancel()
+            case _:
+                return False
+        return True
+
+    async def _answer_watch(self, connection: Connection, thread: str) -> None:
+        canonical = await self.watch(connection, thread)
+        present = self._present.runs_of_thread[canonical]
+        runs = [{"run": run.id, "seq": run.seq, "ended": run.ended} for run in present]
+        await connection.send({"type": "watching", "thread": canonical, "runs": runs})
+
+    async def _run(self, connection: Connection, message: Message) -> Run | None:
+        """The principal's run that a message names; if it lives here no more, the client is told."""
+        lineage = await self._authorised(connection, text_field(message, "run"), "run")
+        run = self._present.runs.get(lineage.child)
+        if run is None:
+            await connection.send({"type": "event", "run": lineage.child, "event": LOST, "final": True})
+        return run
+
+    def _attach(self, connection: Connection, run: Run, last_seq: int = 0) -> None:
+        if connection.ending is None:
+            run.attach(connection, last_seq)
+
+    # Records, in worker threads
+
+    async def _authorised(self, connection: Connection, text: str, kind: str) -> Lineage:
+        return await asyncio.to_thread(self._store.authorise, text, kind=kind, principal=connection.principal)
+
+    async def _known(self, text: str, kind: str) -> str:
+        identity = await asyncio.to_thread(self._store.resolve, text, kind=kind)
+        return (await asyncio.to_thread(self._store.lineage, identity.canonical, kind=kind)).child
+
+    def _record_connection(self, ticket: Ticket) -> tuple[Lineage, Lineage]:
+        record = self._store.record
+        session = record(ticket.session, kind="session", parent=ticket.principal, parent_kind="user")
+        text = self._mint("connection", session)
+        return session, record(text, kind="connection", parent=session.child, parent_kind="session")
+
+    def _record_run(self, session_id: str, thread_text: str) -> tuple[Lineage, Lineage, Lineage]:
+        session = self._store.lineage(session_id, kind="session")
+        thread = self._store.authorise(thread_text, kind="thread", principal=session.principal)
+        text = self._mint("run", thread)
+        run = self._store.record(text, kind="run", parent=thread.child, parent_kind="thread")
+        return session, thread, run
+
+    # Sessions and runs
+
+    async def _session(self, lineage: Lineage) -> Session:
+        """The live session, opened if it is not; an ending one is waited for."""
+        while (session := self._present.sessions.get(lineage.child)) is not None:
+            if not session.scope.closed and session.closing is None:
+                return session
+            await self._close(session, ending(Code.NOT_AUTHENTICATED, "session closed"))
+        if self._stopping:
+            raise Refusal(code=Code.RESTARTING)
+        scope = self.tree.open("session", lineage.child, principal=lineage.principal)
+        session = Session(scope, self._limits.session_grace, self._expire)
+        self._present.sessions[session.id] = session
+        return session
+
+    def _expire(self, session: Session) -> None:
+        self._close(session, ending(Code.NOT_AUTHENTICATED, "session closed"))
+
+    def _close(self, session: Session, why: Ending) -> asyncio.Future[None]:
+        """Begin to close a session; what it gives can be awaited, and cancelled, by as many as like."""
+        if session.closing is None:
+            session.closing = asyncio.create_task(self._closing(session, why))
+        return asyncio.shield(session.closing)
+
+    async def _closing(self, session: Session, why: Ending) -> None:
+        session.stop_countdown()
+        for connection in self._present.of_session[session.id]:
+            connection.end(why)
+        for entry in session.scope.entries:
+            if isinstance(entry, Scope):
+                entry.close()  # all at once, so that a stalled client delays no other
+        await session.scope.close()
+        del self._present.sessions[session.id]
+
+    async def _execute(self, run: Run, execute: Execute, scope: Scope) -> None:
+        try:
+            await execute(run)
+        except Exception as error:  # noqa: BLE001 - the application's executor may raise anything
+            run.end(FAILED, {"incident": incidents.report(error, f"run {run.id}")})
+        else:
+            run.end(COMPLETED)
+        finally:
+            scope.close()
+
+    async def _retire(self, run: Run, session: Session, executor: asyncio.Task[None]) -> None:
+        executor.cancel()
+        await asyncio.wait({executor}, timeout=self._limits.close_timeout)
+        run.end(CANCELLED)
+        session.leave(run)
+        forget = asyncio.get_running_loop().call_later(self._limits.run_retention, self._forget, run)
+        self._retained[run.id] = forget
+
+    def _forget(self, run: Run) -> None:
+        del self._retained[run.id]
+        self._present.forget(run)
+
+
+def _check_knows_parts(tree: ScopeTree) -> None:
+    try:
+        with suppress(NotFound):
+            tree.find("socket", "", principal="")
+    except UnknownName:
+        raise UnknownName(
+            "the tree does not know a hub's parts; make it with ScopeTree(with_parts(store.resolve))",
+            what="kind",
+            name="socket",
+        ) from None

@@ -1,0 +1,259 @@
+"""Clients that vanish, reset or never read harm themselves only."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import socket
+import struct
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from canonid.websockets import Connection
+
+Make = Callable[..., Any]
+BOUNDED = "canonid.websockets.uvicorn:Protocol"
+STALLED = Path(__file__).parent / "stalled_client.py"
+noise = random.Random(7)  # deflate would swallow anything regular
+
+
+@asynccontextmanager
+async def stalled(w: Any, person: Any, thread: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A client in another process that watches a thread and never reads."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        str(STALLED),
+        str(w.server.port),
+        w.ticket(person),
+        thread,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdin is not None and process.stdout is not None
+    assert await process.stdout.readline() == b"watching\n"
+    try:
+        yield process
+    finally:
+        process.stdin.close()
+        await process.wait()
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_a_client_that_never_reads_is_closed_1013_and_cut_while_others_receive_all(
+    world: Make, loop: str
+) -> None:
+    w = world(limits={"outbox_messages": 50, "close_timeout": 0.3}, uvicorn={"ws": BOUNDED, "loop": loop})
+
+    async def main() -> None:
+        person = w.person()
+        healthy = await w.watching(person)
+        async with stalled(w, person, person.thread):
+            sent, reached = 0, 2
+            while reached == 2:
+                payload = noise.randbytes(32_768).hex()
+                message = {"type": "note", "n": sent, "payload": payload}
+                reached = await w.server.call(w.hub.send_to_thread(person.thread, message))
+                sent += 1
+                assert (await healthy.receive("note"))["n"] == sent - 1
+            assert reached == 1
+            for n in range(sent, sent + 20):
+                message = {"type": "note", "n": n}
+                assert await w.server.call(w.hub.send_to_thread(person.thread, message)) == 1
+                assert (await healthy.receive("note"))["n"] == n
+            await w.until(lambda: len(w.hub.closes) == 1)
+            close = w.last()
+            assert (close.code, close.ours, close.cut) == (1013, True, True)
+            await w.until(lambda: len(w.server.server_state.connections) == 1)  # the socket is gone too
+        assert w.hub.counts().connections == 1
+
+    w.run(main())
+
+
+def test_without_the_bounded_protocol_everything_of_ours_is_released_all_the_same(world: Make) -> None:
+    w = world(limits={"outbox_messages": 50, "close_timeout": 0.2})
+
+    async def main() -> None:
+        person = w.person()
+        async with stalled(w, person, person.thread):
+            reached = 1
+            while reached:
+                message = {"payload": noise.randbytes(32_768).hex()}
+                reached = await w.server.call(w.hub.send_to_thread(person.thread, message))
+            await w.gone()
+            assert (w.last().code, w.last().cut) == (1013, True)
+            assert w.hub.tree.stats.resources == 0
+
+    w.run(main())
+
+
+@pytest.mark.parametrize("how", ["logout", "expiry", "shutdown"])
+def test_a_client_that_never_reads_cannot_delay_any_other_end(world: Make, how: str) -> None:
+    w = world(
+        limits={"outbox_messages": 10_000, "outbox_bytes": 2**30, "close_timeout": 0.2},
+        uvicorn={"ws": BOUNDED},
+    )
+
+    async def main() -> None:
+        person = w.person()
+        healthy = await w.ready(person)
+        async with stalled(w, person, person.thread):
+            payload = noise.randbytes(500_000).hex()
+            for _ in range(20):
+                await w.server.call(w.hub.send_to_thread(person.thread, {"payload": payload}))
+            if how == "logout":
+                await w.server.call(w.hub.close_session(person.session))
+                expected = 4401
+            elif how == "expiry":
+                connection = w.hub._present.connections
+                (slow,) = [c for c in connection.values() if c.watching]
+                w.server.loop.call_soon_threadsafe(slow.close, 4401)
+                expected = 4401
+            else:
+                await w.server.call(w.hub.shutdown())
+                expected = 1012
+            await w.until(lambda: any(close.cut for close in w.hub.closes))
+            assert [close.code for close in w.hub.closes if close.cut] == [expected]
+            if how != "expiry":
+                assert (await healthy.ended())[0] == expected
+
+    w.run(main())
+
+
+def test_a_client_that_resets_in_the_middle_of_sending_leaves_nothing_behind(
+    world: Make, protocol: str
+) -> None:
+    w = world(uvicorn={"ws": protocol})
+
+    async def main() -> None:
+        person = w.person()
+        healthy = await w.watching(person)
+        for _ in range(5):
+            client = await w.watching(person)
+            raw = client.raw.transport.get_extra_info("socket")
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            client.raw.transport.pause_reading()
+            sending = asyncio.create_task(flood(w, person.thread))
+            client.raw.transport.write(b"\x81\xfe\x7d\x00masked but never finished")
+            client.raw.transport.abort()
+            assert await sending >= 50
+        await w.until(lambda: w.hub.counts().connections == 1)
+        assert {close.ours for close in w.hub.closes} == {False}
+        await w.server.call(w.hub.send_to_thread(person.thread, {"type": "last"}))
+        assert (await healthy.receive("last")) == {"type": "last"}
+
+    w.run(main())
+
+
+async def flood(w: Any, thread: str) -> int:
+    message = {"type": "note", "payload": "x" * 1000}
+    return sum([await w.server.call(w.hub.send_to_thread(thread, message)) for _ in range(50)])
+
+
+@pytest.mark.parametrize("rude", ["connect only", "half a request", "no websocket key", "garbage frame"])
+def test_clients_that_speak_no_websocket_leave_nothing_behind(world: Make, protocol: str, rude: str) -> None:
+    w = world(uvicorn={"ws": protocol})
+    upgrade = (
+        b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+    )
+
+    async def main() -> None:
+        ticket = b"Sec-WebSocket-Protocol: canonid.v1, ticket." + w.ticket(w.person()).encode() + b"\r\n"
+        reader, writer = await asyncio.open_connection("127.0.0.1", w.server.port)
+        if rude == "half a request":
+            writer.write(upgrade)
+        elif rude == "no websocket key":
+            writer.write(upgrade.replace(b"Sec-WebSocket-Key", b"X-Other") + b"\r\n")
+            assert b"400" in await reader.readline()
+        elif rude == "garbage frame":
+            writer.write(upgrade + ticket + b"\r\n")
+            assert b"101" in await reader.readline()
+            await w.until(lambda: w.hub.counts().connections == 1)
+            writer.write(b"\xff" * 100)
+            await w.gone()
+            assert (w.last().code, w.last().ours) == (1002, False)
+        writer.close()
+        await w.until(lambda: not w.server.server_state.connections)
+        assert w.hub.counts() == (0, 0, 1, 0, 0) if rude == "garbage frame" else (0, 0, 0, 0, 0)
+
+    w.run(main())
+
+
+def test_a_silent_client_is_closed_and_one_that_answers_is_not(world: Make, protocol: str) -> None:
+    w = world(limits={"heartbeat": 0.1}, uvicorn={"ws": protocol})
+
+    async def main() -> None:
+        person = w.person()
+        silent, alive = await w.ready(person, pongs=False), await w.ready(person)
+        answering = asyncio.create_task(alive.receive("marker"))
+        assert await silent.ended() == (1008, "no heartbeat")
+        await w.until(lambda: len(w.hub.closes) == 1)
+        assert await w.server.call(w.hub.send_to_user(person.user, {"type": "marker"})) == 1
+        await answering
+
+    w.run(main())
+
+
+def test_a_busy_application_does_not_make_a_client_look_silent(world: Make) -> None:
+    w = world(limits={"heartbeat": 0.05, "inbox_messages": 1})
+    go_on = asyncio.Event()
+
+    @w.hub.on_message
+    async def slow(connection: Connection, message: dict[str, Any]) -> None:
+        await go_on.wait()
+        await connection.send({"type": "done"})
+
+    async def main() -> None:
+        client = await w.ready(w.person())
+        for _ in range(5):  # more than the inbox holds, so that nothing more is read
+            await client.send(type="work")
+        for _ in range(5):
+            await client.receive("ping")
+        w.server.loop.call_soon_threadsafe(go_on.set)
+        for _ in range(5):
+            await client.receive("done")
+
+    w.run(main())
+
+
+def test_a_client_that_floods_an_unread_inbox_and_leaves_is_noticed(world: Make) -> None:
+    w = world(limits={"heartbeat": 0.05, "inbox_messages": 1, "close_timeout": 0.1})
+    w.hub.on_message(lambda connection, message: asyncio.Event().wait())
+
+    async def main() -> None:
+        client = await w.ready(w.person())
+        for _ in range(5):
+            await client.send(type="work")
+        client.raw.transport.abort()
+        await w.gone()
+        assert (w.last().code, w.last().ours) == (1006, False)
+
+    w.run(main())
+
+
+def test_a_handler_that_ignores_its_cancellation_delays_no_close(world: Make) -> None:
+    w = world(limits={"close_timeout": 0.1})
+    go_on = asyncio.Event()
+
+    @w.hub.on_message
+    async def stubborn(connection: Connection, message: dict[str, Any]) -> None:
+        connection.close()
+        while not go_on.is_set():
+            try:
+                await go_on.wait()
+            except asyncio.CancelledError:
+                continue
+
+    async def main() -> None:
+        client = await w.ready(w.person())
+        await client.send()
+        assert await client.ended() == (1000, "done")
+        await w.gone()
+        w.server.loop.call_soon_threadsafe(go_on.set)
+
+    w.run(main())

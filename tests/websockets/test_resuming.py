@@ -1,0 +1,374 @@
+"""Runs over real sockets: two tabs, a blip, gaps, and what ends with what."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from canonid import NotFound, ScopeClosed
+from canonid.websockets import Connection, Grace, Run
+
+Make = Callable[..., Any]
+Chat = Callable[[Connection, dict[str, Any]], Coroutine[Any, Any, None]]
+
+
+class Agent:
+    """An executor that publishes when it is told to."""
+
+    def __init__(self) -> None:
+        self.runs: list[Run] = []
+        self.cancelled = False
+        self._steps: asyncio.Queue[int | Exception | None] = asyncio.Queue()
+
+    async def __call__(self, run: Run) -> None:
+        self.runs.append(run)
+        try:
+            while (step := await self._steps.get()) is not None:
+                if isinstance(step, Exception):
+                    raise step
+                for _ in range(step):
+                    run.publish("token", {"n": run.seq + 1})
+        except asyncio.CancelledError:
+            self.cancelled = True
+            raise
+
+    async def publish(self, w: Any, step: int | Exception | None) -> None:
+        await w.server.call(self._steps.put(step))
+
+
+async def start(w: Any, person: Any, agent: Agent, **options: Any) -> Run:
+    run = await w.server.call(w.hub.start_run(person.session, thread=person.thread, execute=agent, **options))
+    assert isinstance(run, Run)
+    return run
+
+
+def numbers(events: list[dict[str, Any]]) -> list[int]:
+    return [event["seq"] for event in events]
+
+
+def test_two_tabs_see_every_event_and_so_does_one_that_comes_later(world: Make, protocol: str) -> None:
+    w = world(uvicorn={"ws": protocol})
+
+    async def main() -> None:
+        person, agent = w.person(), Agent()
+        tabs = [await w.watching(person), await w.watching(person)]
+        run = await start(w, person, agent)
+        await agent.publish(w, 3)
+        assert [(await tabs[0].receive("event"))["seq"] for _ in range(3)] == [1, 2, 3]
+        late = await w.ready(person)
+        await late.send(type="watch", thread=person.thread)
+        known = (await late.receive("watching"))["runs"]
+        assert known == [{"run": run.id, "seq": 3, "ended": False}]
+        await late.send(type="subscribe", run=run.id)
+        await agent.publish(w, 2)
+        await agent.publish(w, None)
+        first = await tabs[0].events()
+        second, third = await tabs[1].events(), await late.events()
+        assert numbers(first) == [4, 5, 6] and numbers(second) == numbers(third) == [1, 2, 3, 4, 5, 6]
+        assert second == third and second[3:] == first
+        assert first[-1]["event"] == "run_completed"
+        assert first[0]["thread"] == w.registry.canonical(person.thread, "thread")
+
+    w.run(main())
+
+
+def test_nobody_elses_connection_sees_a_run(world: Make) -> None:
+    w = world()
+
+    async def main() -> None:
+        person, other, agent = w.person(), w.person(), Agent()
+        mine, own_other_thread = await w.watching(person), await w.watching(person, w.thread_of(person))
+        theirs = await w.watching(other)
+        await start(w, person, agent)
+        await agent.publish(w, None)
+        await mine.events()
+        for client, user in ((own_other_thread, person.user), (theirs, other.user)):
+            await w.server.call(w.hub.send_to_user(user, {"type": "marker"}))
+            assert (await client.receive())["type"] == "marker"
+
+    w.run(main())
+
+
+def test_a_blip_neither_ends_a_run_nor_loses_or_repeats_an_event(world: Make, protocol: str) -> None:
+    w = world(uvicorn={"ws": protocol})
+    # Each sitting: events published while connected, then events published while away.
+    sittings = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40), st.integers(0, 40)), max_size=4)
+
+    @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(sittings)
+    def check(sittings: list[tuple[int, int, int]]) -> None:
+        async def main() -> None:
+            person, agent = w.person(), Agent()
+            run = await start(w, person, agent)
+            seen: list[int] = []
+            published = 0
+            for here, read, away in sittings:
+                client = await w.ready(person)
+                await client.send(type="subscribe", run=run.id, last_seq=len(seen))
+                await agent.publish(w, here)
+                published += here
+                take = min(read, published - len(seen))
+                seen += [(await client.receive("event"))["seq"] for _ in range(take)]
+                client.raw.transport.abort()
+                await agent.publish(w, away)
+                published += away
+            await agent.publish(w, None)
+            client = await w.ready(person)
+            await client.send(type="subscribe", run=run.id, last_seq=len(seen))
+            seen += numbers(await client.events())
+            assert seen == list(range(1, published + 2))
+            await client.raw.close()
+
+        w.run(main())
+
+    check()
+
+
+def test_a_replay_larger_than_the_outbox_reaches_a_healthy_client_whole(world: Make) -> None:
+    w = world(limits={"outbox_messages": 5, "outbox_bytes": 2_000})
+
+    async def main() -> None:
+        person, agent = w.person(), Agent()
+        run = await start(w, person, agent)
+        await agent.publish(w, 1_000)
+        await agent.publish(w, None)
+        await w.until(lambda: run.ended)
+        client = await w.ready(person)
+        await client.send(type="subscribe", run=run.id)
+        assert numbers(await client.events()) == list(range(1, 1_002))
+
+    w.run(main())
+
+
+def test_events_that_were_trimmed_are_told_as_a_gap(world: Make) -> None:
+    w = world(limits={"run_events": 10})
+
+    async def main() -> None:
+        person, agent = w.person(), Agent()
+        run = await start(w, person, agent)
+        await agent.publish(w, 30)
+        await agent.publish(w, None)
+        await w.until(lambda: run.ended)
+        client = await w.ready(person)
+        await client.send(type="subscribe", run=run.id, last_seq=4)
+        gap, *events = await client.events()
+        assert gap == {"type": "gap", "run": run.id, "from": 5, "to": 21}
+        assert numbers(events) == list(range(22, 32))
+
+    w.run(main())
+
+
+def test_a_run_that_lives_here_no_more_is_lost_for_its_owner_only(world: Make) -> None:
+    w = world(limits={"run_retention": 0.01})
+
+    async def main() -> None:
+        person, agent = w.person(), Agent()
+        run = await start(w, person, agent)
+        await agent.publish(w, None)
+        await w.until(lambda: w.hub.counts().runs == 0)
+        client = await w.ready(person)
+        await client.send(type="subscribe", run=run.id, last_seq=1)
+        lost = {"type": "event", "run": run.id, "event": "run_lost", "final": True}
+        assert await client.receive() == lost
+        stranger = await w.ready(w.person())
+        await stranger.send(type="subscribe", run=run.id, last_seq=1)
+        assert (await stranger.ended())[0] == 4404
+
+    w.run(main())
+
+
+def test_after_a_restart_an_unfinished_run_is_lost(world: Make) -> None:
+    before, after = world(), world()  # two processes' worth of hubs over one database
+
+    async def main() -> None:
+        person, agent = before.person(), Agent()
+        run = await start(before, person, agent)
+        client = await after.ready(person)
+        await client.send(type="subscribe", run=run.id, last_seq=7)
+        assert (await client.receive())["event"] == "run_lost"
+
+    w.run(main())
+
+
+def test_an_executor_that_raises_ends_its_run_with_an_incident(
+    world: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    w = world()
+
+    async def main() -> None:
+        person, agent = w.person(), Agent()
+        client = await w.watching(person)
+        await start(w, person, agent)
+        await agent.publish(w, 1)
+        await agent.publish(w, RuntimeError("secret detail"))
+        *_, failed = await client.events()
+        assert (failed["event"], failed["seq"], failed["final"]) == ("run_failed", 2, True)
+        assert failed["data"]["incident"] in caplog.text and "secret" not in str(failed)
+        await client.send(type="watch", thread=person.thread)
+        await client.receive("watching")  # the connection goes on
+
+    w.run(main())
+
+
+def test_a_client_cancels_its_run(world: Make) -> None:
+    w = world()
+
+    async def main() -> None:
+        person, agent = w.person(), Agent()
+        client = await w.watching(person)
+        run = await start(w, person, agent)
+        await w.until(lambda: bool(agent.runs))
+        await client.send(type="cancel", run=run.text)
+        assert (await client.events())[-1]["event"] == "run_cancelled"
+        assert agent.cancelled
+        assert w.hub.tree.stats.scopes == 2  # the session and the connection
+
+    w.run(main())
+
+
+def test_a_run_cancelled_before_it_began_still_ends(world: Make) -> None:
+    w = world()
+
+    async def main() -> None:
+        person, agent = w.person(), Agent()
+        client = await w.watching(person)
+
+        async def start_and_cancel() -> None:
+            run = await w.hub.start_run(person.session, thread=person.thread, execute=agent)
+            run.cancel()
+
+        await w.server.call(start_and_cancel())
+        assert (await client.events())[-1]["event"] == "run_cancelled"
+        assert not agent.runs
+
+    w.run(main())
+
+
+@pytest.mark.parametrize("leave", ["unsubscribe", "close", "cut"])
+@pytest.mark.parametrize("policy", ["continue", "cancel", Grace(0.05), Grace(60)])
+def test_the_last_subscriber_to_leave_decides_as_declared(world: Make, policy: Any, leave: str) -> None:
+    w = world()
+
+    async def main() -> None:
+        person, agent = w.person(), Agent()
+        first, second = await w.watching(person), await w.watching(person)
+        run = await start(w, person, agent, on_last_detach=policy)
+        await w.until(lambda: bool(agent.runs))
+        for client in (first, second):
+            assert not run.ended
+            if leave == "unsubscribe":
+                await client.send(type="unsubscribe", run=run.id)
+            elif leave == "close":
+                await client.raw.close()
+            else:
+                client.raw.transport.abort()
+        if policy in ("cancel", Grace(0.05)):
+            await w.until(lambda: run.ended)
+            assert agent.cancelled
+            return
+        await w.until(lambda: not run._subscribers)
+        back = await w.ready(person)
+        await back.send(type="subscribe", run=run.id)
+        await agent.publish(w, 1)
+        await agent.publish(w, None)
+        assert [event["event"] for event in await back.events()] == ["token", "run_completed"]
+
+    w.run(main())
+
+
+def test_logging_out_closes_connections_cancels_runs_and_voids_tickets(world: Make, protocol: str) -> None:
+    w = world(uvicorn={"ws": protocol})
+
+    async def main() -> None:
+        person, other, agent = w.person(), w.person(), Agent()
+        tabs, bystander = [await w.watching(person), await w.watching(person)], await w.ready(other)
+        run = await start(w, person, agent)
+        await w.until(lambda: bool(agent.runs))
+        unspent = w.ticket(person)
+        await w.server.call(w.hub.close_session(person.session))
+        assert [await tab.ended() for tab in tabs] == [(4401, "session closed")] * 2
+        assert agent.cancelled and run.ended
+        assert await (await w.connect(ticket=unspent)).ended() == (4401, "not authenticated or expired")
+        assert w.hub.counts().sessions == 1
+        await bystander.send(type="watch", thread=other.thread)
+        await bystander.receive("watching")
+        await w.ready(person)  # a new login
+
+    w.run(main())
+
+
+def test_a_session_outlives_its_last_connection_for_a_while_only(world: Make) -> None:
+    w = world(limits={"session_grace": 0.05})
+
+    async def main() -> None:
+        person, agent = w.person(), Agent()
+        client = await w.ready(person)
+        await start(w, person, agent)
+        await client.raw.close()
+        await w.gone()
+        await asyncio.sleep(0.15)
+        assert w.hub.counts().sessions == 1  # a run keeps it
+        await agent.publish(w, None)
+        await w.until(lambda: w.hub.counts().sessions == 0)
+        assert w.hub.tree.stats.scopes == 0
+
+    w.run(main())
+
+
+def test_a_run_starts_only_in_ones_own_thread(world: Make) -> None:
+    w = world()
+
+    async def main() -> None:
+        me, other = w.person(), w.person()
+        with pytest.raises(NotFound):
+            await w.server.call(w.hub.start_run(me.session, thread=other.thread, execute=Agent()))
+        assert w.hub.counts().runs == 0
+
+    w.run(main())
+
+
+def test_a_handler_starts_a_run_for_its_connection_and_every_tab(world: Make) -> None:
+    def mint(kind: str, parent: Any) -> str:
+        if kind == "run":
+            return str(w.registry.mint("run", service="backend", thread=parent.text))
+        return str(w.registry.mint(kind, service="backend", stage="prod"))
+
+    w = world(mint=mint)
+
+    async def answer(run: Run) -> None:
+        for event in ("agent_started", "agent_thinking", "agent_completed"):
+            run.publish(event)
+
+    @w.hub.on_message
+    async def chat(connection: Connection, message: dict[str, Any]) -> None:
+        run = await w.hub.start_run(connection, thread=message["thread"], execute=answer)
+        assert run.text.startswith("run_session_") and run.id.startswith("run_")
+
+    async def main() -> None:
+        person = w.person()
+        asking, watching = await w.ready(person), await w.watching(person)
+        await asking.send(type="chat", thread=person.thread)
+        first, second = await asking.events(), await watching.events()
+        expected = ["agent_started", "agent_thinking", "agent_completed", "run_completed"]
+        assert [event["event"] for event in first] == expected and first == second
+
+    w.run(main())
+
+
+def test_a_run_that_has_ended_takes_no_events(world: Make) -> None:
+    w = world()
+
+    async def main() -> None:
+        person, agent = w.person(), Agent()
+        run = await start(w, person, agent)
+        await agent.publish(w, None)
+        await w.until(lambda: run.ended)
+        with pytest.raises(ScopeClosed):
+            run.publish("token")
+
+    w.run(main())

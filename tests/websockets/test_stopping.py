@@ -1,0 +1,85 @@
+"""Stopping: clients are told 1012, and nothing is left."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from websockets.asyncio.client import connect
+
+from canonid.websockets import Counts
+
+Make = Callable[..., Any]
+HERE = Path(__file__).parent
+
+
+def test_a_server_told_to_stop_closes_1012_and_leaves_nothing(tmp_path: Path, protocol: str) -> None:
+    script = [sys.executable, HERE / "stopping_server.py", protocol, tmp_path / "db"]
+    process = subprocess.Popen(
+        [*script, HERE.parent / "registries" / "legacy.toml"], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    port, *tickets = process.stdout.readline().split()
+
+    async def main() -> list[int | None]:
+        clients = [
+            await connect(
+                f"ws://127.0.0.1:{port}/",
+                subprotocols=["canonid.v1", f"ticket.{ticket}"],  # type: ignore[list-item]
+                ping_interval=None,
+                proxy=None,
+            )
+            for ticket in tickets
+        ]
+        for client in clients:
+            await client.recv()
+        process.send_signal(signal.SIGTERM)
+        for client in clients:
+            await client.wait_closed()
+            client.transport.abort()
+        return [client.close_code for client in clients]
+
+    assert asyncio.run(main()) == [1012, 1012]
+    out, _ = process.communicate(timeout=20)
+    assert out.splitlines()[-1] == f"{Counts(0, 0, 0, 0, 0)} 0 [1012, 1012]"
+
+
+def test_a_hub_that_shuts_down_closes_1012_and_lets_nobody_in(world: Make, protocol: str) -> None:
+    w = world(uvicorn={"ws": protocol})
+
+    async def main() -> None:
+        people = [w.person() for _ in range(3)]
+        clients = [await w.ready(person) for person in people for _ in range(2)]
+        await w.server.call(w.hub.shutdown())
+        assert [await client.ended() for client in clients] == [(1012, "server restarting")] * 6
+        assert await (await w.connect(people[0])).ended() == (1012, "server restarting")
+        assert w.hub.counts() == Counts(0, 0, 0, 0, 0)
+
+    w.run(main())
+
+
+def test_closing_a_scope_from_outside_closes_its_connection_and_no_other(world: Make) -> None:
+    w = world()
+
+    async def main() -> None:
+        person = w.person()
+        client = await w.connect(person)
+        ready = await client.receive("ready")
+        other = await w.ready(person)
+        principal = w.registry.canonical(person.user, "user")
+        scope = w.hub.tree.find("connection", ready["connection"], principal=principal)
+
+        async def close() -> None:
+            await scope.close()
+
+        await w.server.call(close())
+        assert await client.ended() == (4401, "session closed")
+        await other.send(type="watch", thread=person.thread)
+        await other.receive("watching")
+
+    w.run(main())

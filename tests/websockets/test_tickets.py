@@ -1,0 +1,87 @@
+"""Tickets: once, soon, and not without limit."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from canonid.websockets import Tickets
+
+
+class Clock:
+    now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def issue(tickets: Tickets, principal: str = "user_1", expires_at: float = 5_000.0) -> str:
+    return tickets.issue(principal=principal, session="session_1", expires_at=expires_at)
+
+
+def test_a_ticket_is_redeemed_exactly_once() -> None:
+    tickets = Tickets(Clock())
+    token = issue(tickets)
+    ticket = tickets.redeem(token)
+    assert ticket is not None and (ticket.principal, ticket.session) == ("user_1", "session_1")
+    assert tickets.redeem(token) is None
+
+
+def test_a_forged_token_is_worth_nothing() -> None:
+    tickets = Tickets(Clock())
+    token = issue(tickets)
+    assert tickets.redeem(token[:-1]) is None
+    assert tickets.redeem("") is None
+    assert tickets.redeem(token) is not None
+
+
+def test_a_ticket_expires_after_its_ttl_and_is_forgotten() -> None:
+    clock = Clock()
+    tickets = Tickets(clock, ttl=30)
+    late, early = issue(tickets), issue(tickets)
+    clock.now += 29.9
+    assert tickets.redeem(early) is not None
+    clock.now += 0.1
+    assert tickets.redeem(late) is None
+    assert len(tickets) == 0
+
+
+def test_a_ticket_of_an_expired_login_is_worth_nothing() -> None:
+    clock = Clock()
+    tickets = Tickets(clock)
+    token = issue(tickets, expires_at=clock.now)
+    assert tickets.redeem(token) is None
+
+
+def test_the_oldest_unspent_ticket_of_a_principal_gives_way_and_no_other_ones() -> None:
+    tickets = Tickets(Clock(), per_principal=2)
+    other = issue(tickets, "user_2")
+    first, second, third = (issue(tickets) for _ in range(3))
+    assert tickets.redeem(first) is None
+    assert None not in [tickets.redeem(token) for token in (second, third, other)]
+
+
+def test_only_the_first_offered_ticket_counts() -> None:
+    tickets = Tickets(Clock())
+    token = issue(tickets)
+    assert tickets.redeem_offer(["canonid.v1", "ticket.forged", f"ticket.{token}"]) is None
+    assert tickets.redeem_offer(["canonid.v1"]) is None
+    assert tickets.redeem_offer(["canonid.v1", f"ticket.{token}"]) is not None
+
+
+@given(st.lists(st.tuples(st.sampled_from(["issue", "redeem", "wait"]), st.integers(0, 5)), max_size=60))
+def test_memory_holds_only_what_can_still_be_redeemed(steps: list[tuple[str, int]]) -> None:
+    clock = Clock()
+    tickets = Tickets(clock, ttl=10, per_principal=3)
+    open_: dict[str, tuple[str, float]] = {}
+    for step, n in steps:
+        if step == "issue":
+            open_[issue(tickets, f"user_{n % 2}")] = (f"user_{n % 2}", clock.now)
+        elif step == "wait":
+            clock.now += n
+        elif open_:
+            token = list(open_)[n % len(open_)]
+            principal, at = open_[token]
+            younger = [t for t, (p, _) in open_.items() if p == principal][-3:]
+            good = clock.now - at < 10 and token in younger
+            assert (tickets.redeem(token) is not None) == good
+            del open_[token]
+    assert len(tickets) <= 6
