@@ -173,5 +173,3 @@ class Canonid:
 
     def shut(self) -> None:
         self.store.close()
-
-

@@ -72,7 +72,9 @@ async def replay(work: Workload, cleaner: Cleaner) -> Outcome:
         right += len(gone & wanted)
         foreign += sum(work.things[number].user != thing.user for number in gone)
         live -= gone
-    return Outcome(closed / due, right / released if released else 1.0, foreign, cleaner.live(), len(work.things))
+    return Outcome(
+        closed / due, right / released if released else 1.0, foreign, cleaner.live(), len(work.things)
+    )
 
 
 async def close_times(pool: int, make: Callable[[Workload], Cleaner], closes: int) -> list[float]:
@@ -145,7 +147,10 @@ async def compare(seeds: int, folder: Path) -> list[Row]:
 
 async def time_closes(quick: bool, folder: Path) -> list[Row]:
     """Time per close of all four ways at each pool size."""
-    print(f"\nmicroseconds per close of {PER_CONNECTION} things, by text; pool of", *(f"{pool:>10,}" for pool in POOLS))
+    print(
+        f"\nmicroseconds per close of {PER_CONNECTION} things, by text; pool of",
+        *(f"{pool:>10,}" for pool in POOLS),
+    )
     rows = []
     medians: dict[str, list[float]] = {}
     for pool in POOLS:
@@ -184,7 +189,9 @@ async def run(options: argparse.Namespace) -> int:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--quick", action="store_true", help="under a minute")
     parser.add_argument("--seeds", type=int, help="how many workloads (default: 5, quick: 2)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows as one JSON array")

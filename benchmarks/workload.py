@@ -75,7 +75,9 @@ def make(seed: int, users: int = USERS) -> Workload:
     while waiting or opened:
         if waiting and (not opened or rng.random() < 0.6):
             connection = waiting.pop()
-            work.steps += [Step("claim", t.number) for t in work.below(connection) if t.number != late.get(connection)]
+            work.steps += [
+                Step("claim", t.number) for t in work.below(connection) if t.number != late.get(connection)
+            ]
             opened.append(connection)
             continue
         connection = opened.pop(rng.randrange(len(opened)))
@@ -108,7 +110,9 @@ def _late(work: Workload, rng: random.Random, connection: int) -> int:
     return _add(work, rng, "tool", run.user, run.number, connection)
 
 
-def _add(work: Workload, rng: random.Random, kind: str, user: int, parent: int | None, connection: int | None) -> int:
+def _add(
+    work: Workload, rng: random.Random, kind: str, user: int, parent: int | None, connection: int | None
+) -> int:
     number = len(work.things)
     thread = work.things[parent].claimed_as if kind == "run" and parent is not None else ""
     claimed = _legacy(work.registry, rng, kind, thread)

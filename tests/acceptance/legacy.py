@@ -18,7 +18,9 @@ class Generator:
         self._random = random.Random(seed)
 
     def base(self, prefix: str) -> str:
-        return f"{prefix}_{int(time.time() * 1000):013d}_{next(self._counter)}_{self._random.randbytes(4).hex()}"
+        return (
+            f"{prefix}_{int(time.time() * 1000):013d}_{next(self._counter)}_{self._random.randbytes(4).hex()}"
+        )
 
     def context(self, kind: str, operation: str) -> str:
         return f"{kind}_{operation}_{next(self._counter)}_{self._random.randbytes(4).hex()}"

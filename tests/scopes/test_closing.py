@@ -1,6 +1,7 @@
 """What closing releases, in which order, and what it says when cleanups fail or hang."""
 
 import asyncio
+import gc
 import weakref
 
 import pytest
@@ -430,6 +431,21 @@ def test_a_cleanup_is_forgotten_once_it_ran(new_tree):
         del socket
         await session.close()
         assert tool.closed
+        assert gone() is None
+
+    run(main())
+
+
+def test_a_principal_is_forgotten_with_their_last_scope(new_tree):
+    class Name(str):
+        """A text that can be weakly referenced."""
+
+    async def main():
+        tree, principal = new_tree(), Name("ada")
+        gone = weakref.ref(principal)
+        await tree.open("session", "1", principal=principal).close()
+        del principal
+        gc.collect()
         assert gone() is None
 
     run(main())

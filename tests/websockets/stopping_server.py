@@ -4,6 +4,7 @@ Prints its port and a ticket once it serves, and what is left over once it has s
 """
 
 import asyncio
+import signal
 import socket
 import sys
 import time
@@ -36,7 +37,6 @@ class Server(uvicorn.Server):
 
 
 server = Server(uvicorn.Config(hub, ws=protocol, ws_ping_interval=None, log_level="error"))
-try:
-    server.run(sockets=[listener])
-finally:
-    print(hub.counts(), hub.tree.stats.scopes, [close.code for close in hub.closes], flush=True)
+signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn raises it again once it has stopped
+server.run(sockets=[listener])
+print(hub.counts(), hub.tree.stats.scopes, [close.code for close in hub.closes], flush=True)

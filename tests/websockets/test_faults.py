@@ -124,6 +124,25 @@ def test_a_client_that_never_reads_cannot_delay_any_other_end(world: Make, how: 
     w.run(main())
 
 
+def test_a_client_that_never_reads_cannot_keep_the_server_from_stopping(
+    world: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("canonid.websockets.uvicorn.CLOSE_TIMEOUT", 0.2)
+    w = world(limits={"outbox_bytes": 2**30}, uvicorn={"ws": BOUNDED})
+
+    async def main() -> None:
+        person = w.person()
+        async with stalled(w, person, person.thread):
+            payload = noise.randbytes(500_000).hex()
+            for _ in range(20):
+                await w.server.call(w.hub.send_to_thread(person.thread, {"payload": payload}))
+            await asyncio.to_thread(w.server.__exit__)  # without a limit of uvicorn's own
+        assert w.last().code == 1012
+
+    w.server.config.timeout_graceful_shutdown = None
+    w.run(main())
+
+
 def test_a_client_that_resets_in_the_middle_of_sending_leaves_nothing_behind(
     world: Make, protocol: str
 ) -> None:

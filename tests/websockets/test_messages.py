@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import struct
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from websockets.exceptions import ConnectionClosed
 
 from canonid import InvalidId, NotFound
 from canonid.websockets import Code, Connection, Limits, Refusal
@@ -114,22 +114,37 @@ def test_a_message_over_the_limit_is_too_big_and_one_at_the_limit_is_not(world: 
     w.run(main())
 
 
-@pytest.mark.parametrize("size", [100_000, 8_000_000])
-def test_the_servers_own_limit_is_too_big_as_well(world: Make, size: int) -> None:
-    import random
-
-    w = world(uvicorn={"ws": "canonid.websockets.uvicorn:Protocol", "ws_max_size": 65_536})
+def test_the_servers_own_limit_is_too_big_as_well(world: Make, protocol: str) -> None:
+    w = world(uvicorn={"ws": protocol, "ws_max_size": 65_536})
 
     async def main() -> None:
-        client = await w.ready(w.person(), compression=None)
-        text = random.Random(1).randbytes(size // 2).hex()
-        try:
-            await client.raw.send(json.dumps({"text": text}))
-        except ConnectionClosed:
-            assert size > 100_000  # the close frame came before all was sent
+        client = await w.ready(w.person())
+        await client.raw.send(json.dumps({"text": "x" * 65_536}))
         assert (await client.ended())[0] == 1009
         await w.gone()
         assert (w.last().code, w.last().ours) == (1009, False)
+
+    w.run(main())
+
+
+def test_the_servers_refusal_reaches_a_client_that_is_still_sending(world: Make) -> None:
+    w = world(uvicorn={"ws": "canonid.websockets.uvicorn:Protocol", "ws_max_size": 65_536})
+    size = 8_000_000
+
+    async def main() -> None:
+        client = await w.ready(w.person(), compression=None)
+        tcp = client.raw.transport.get_extra_info("socket").dup()
+        client.raw.transport.pause_reading()
+
+        def send_all_then_read() -> bytes:
+            with tcp:
+                tcp.settimeout(20)
+                tcp.sendall(b"\x81\xff" + struct.pack("!Q", size) + bytes(4) + b"x" * size)
+                return bytes(tcp.recv(200))
+
+        frame = await asyncio.to_thread(send_all_then_read)
+        assert frame[0] == 0x88 and int.from_bytes(frame[2:4]) == 1009
+        client.raw.transport.abort()
 
     w.run(main())
 

@@ -68,7 +68,7 @@ def test_a_text_that_names_nothing_here_raises(world: Make, send: str) -> None:
         to = getattr(w.hub, send)
         with pytest.raises(NotFound):
             await w.server.call(to(w.registry.mint(kind), {}))
-        for wrong in (person.session, "", "nonsense", "x" * 1_000_000, f"{kind}_Ω"):
+        for wrong in (w.registry.mint("alert"), "", "nonsense", "x" * 1_000_000, f"{kind}_Ω"):
             with pytest.raises(InvalidId):
                 await w.server.call(to(wrong, {}))
 

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from websockets.asyncio.client import connect
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.typing import Subprotocol
 
 from canonid.websockets import Counts
 
@@ -19,34 +20,28 @@ HERE = Path(__file__).parent
 
 
 def test_a_server_told_to_stop_closes_1012_and_leaves_nothing(tmp_path: Path, protocol: str) -> None:
-    script = [sys.executable, HERE / "stopping_server.py", protocol, tmp_path / "db"]
-    process = subprocess.Popen(
-        [*script, HERE.parent / "registries" / "legacy.toml"], stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    port, *tickets = process.stdout.readline().split()
+    registry = HERE.parent / "registries" / "legacy.toml"
+    script = [sys.executable, HERE / "stopping_server.py", protocol, tmp_path / "canonid.db", registry]
 
-    async def main() -> list[int | None]:
-        clients = [
-            await connect(
-                f"ws://127.0.0.1:{port}/",
-                subprotocols=["canonid.v1", f"ticket.{ticket}"],  # type: ignore[list-item]
-                ping_interval=None,
-                proxy=None,
-            )
-            for ticket in tickets
-        ]
+    async def main(process: subprocess.Popen[str], port: str, *tickets: str) -> list[int | None]:
+        clients = [await dial(port, ticket) for ticket in tickets]
         for client in clients:
             await client.recv()
         process.send_signal(signal.SIGTERM)
         for client in clients:
             await client.wait_closed()
-            client.transport.abort()
         return [client.close_code for client in clients]
 
-    assert asyncio.run(main()) == [1012, 1012]
-    out, _ = process.communicate(timeout=20)
+    with subprocess.Popen(script, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert asyncio.run(main(process, *process.stdout.readline().split())) == [1012, 1012]
+        out, _ = process.communicate(timeout=20)
     assert out.splitlines()[-1] == f"{Counts(0, 0, 0, 0, 0)} 0 [1012, 1012]"
+
+
+async def dial(port: str, ticket: str) -> ClientConnection:
+    offered = [Subprotocol("canonid.v1"), Subprotocol(f"ticket.{ticket}")]
+    return await connect(f"ws://127.0.0.1:{port}/", subprotocols=offered, ping_interval=None, proxy=None)
 
 
 def test_a_hub_that_shuts_down_closes_1012_and_lets_nobody_in(world: Make, protocol: str) -> None:

@@ -71,17 +71,22 @@ def test_only_the_first_offered_ticket_counts() -> None:
 def test_memory_holds_only_what_can_still_be_redeemed(steps: list[tuple[str, int]]) -> None:
     clock = Clock()
     tickets = Tickets(clock, ttl=10, per_principal=3)
-    open_: dict[str, tuple[str, float]] = {}
+    issued: list[tuple[str, str, float]] = []
+    good: dict[str, list[str]] = {"user_0": [], "user_1": []}
     for step, n in steps:
+        user = f"user_{n % 2}"
         if step == "issue":
-            open_[issue(tickets, f"user_{n % 2}")] = (f"user_{n % 2}", clock.now)
+            token = issue(tickets, user)
+            issued.append((token, user, clock.now))
+            good[user] = [*good[user], token][-3:]
         elif step == "wait":
             clock.now += n
-        elif open_:
-            token = list(open_)[n % len(open_)]
-            principal, at = open_[token]
-            younger = [t for t, (p, _) in open_.items() if p == principal][-3:]
-            good = clock.now - at < 10 and token in younger
-            assert (tickets.redeem(token) is not None) == good
-            del open_[token]
-    assert len(tickets) <= 6
+            for token, user, at in issued:
+                if clock.now - at >= 10 and token in good[user]:
+                    good[user].remove(token)
+        elif issued:
+            token, user, _ = issued[n % len(issued)]
+            assert (tickets.redeem(token) is not None) == (token in good[user])
+            good[user] = [other for other in good[user] if other != token]
+    tickets.redeem("")
+    assert len(tickets) == len(good["user_0"] + good["user_1"])

@@ -6,7 +6,9 @@ import argparse
 import os
 import socket
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 
@@ -15,12 +17,19 @@ from goldenpath.agent import AgentError
 from goldenpath.apps import auth_app, both, chat_app
 from goldenpath.settings import Settings
 
+TOKEN_DELAY = "GOLDENPATH_TOKEN_DELAY"  # noqa: S105 - seconds between two pieces of an answer
+
 
 def main() -> int:
     """Serve until stopped; the exit code."""
     options = _options()
     try:
-        settings = Settings.from_environment(os.environ, **({"data": options.data} if options.data else {}))
+        listening = _listen(options.host, options.port)
+    except OSError as error:
+        print(f"goldenpath: can't listen on {options.host}:{options.port}: {error.strerror}", file=sys.stderr)
+        return 1
+    try:
+        settings = _settings(options, listening.getsockname()[1])
         if options.service == "auth":
             app = auth_app(settings)
         elif options.service == "chat":
@@ -29,17 +38,14 @@ def main() -> int:
             app = both(settings)
     except (CanonidError, AgentError, ValueError, OSError) as error:
         print(f"goldenpath: {error}", file=sys.stderr)
-        return 1
-    try:
-        listening = _listen(options.host, options.port)
-    except OSError as error:
-        print(f"goldenpath: can't listen on {options.host}:{options.port}: {error.strerror}", file=sys.stderr)
+        listening.close()
         return 1
     host, port = listening.getsockname()[:2]
-    print(f"golden path ({options.service}): http://{host}:{port}  (data in {settings.data}, stop with Ctrl-C)", flush=True)
+    print(f"golden path: http://{host}:{port}", flush=True)
+    print(f"({options.service}; data in {settings.data}; Ctrl-C stops it)", flush=True)
     config = uvicorn.Config(
         app,
-        ws="websockets-sansio",
+        ws="canonid.websockets.uvicorn:Protocol",
         ws_ping_interval=None,  # the hub has a heartbeat of its own, which closes nobody by accident
         ws_max_size=settings.limits.max_message,
         timeout_graceful_shutdown=10,
@@ -61,6 +67,16 @@ def _options() -> argparse.Namespace:
     if (options.service == "chat") != (options.auth is not None):
         parser.error("chat alone needs --auth URL, and nothing else takes it")
     return options
+
+
+def _settings(options: argparse.Namespace, port: int) -> Settings:
+    """From the environment and the command line; pages from our own address may connect."""
+    own = tuple(f"http://{host}:{port}" for host in dict.fromkeys((options.host, "127.0.0.1", "localhost")))
+    given: dict[str, Any] = {"data": options.data} if options.data else {}
+    if TOKEN_DELAY in os.environ:
+        given["token_delay"] = float(os.environ[TOKEN_DELAY])
+    settings = Settings.from_environment(os.environ, **given)
+    return replace(settings, origins=(*settings.origins, *own))
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -32,19 +32,19 @@ class Recogniser:
     def recognise(self, text: object, kind: str | None, service: Service | None) -> Recognition:
         """Every reading; `kind` and (where several kinds fit) the emitting `service` narrow them."""
         if not isinstance(text, str):
-            return Recognition(show(text), (), None, f"expected a text, got {type(text).__name__}")
+            return Recognition(show(text), (), None, lambda: f"expected a text, got {type(text).__name__}")
         readings = tuple(self.readings(text, kind))
         if service is not None and len({reading.kind for reading in readings}) > 1:
             emitted = tuple(r for r in readings if r.format in service.emits.get(r.kind, ()))
             readings = emitted or readings
         if not readings:
-            return Recognition(text, (), None, self._why_unknown(text, kind))
+            return Recognition(text, (), None, lambda: self._why_unknown(text, kind))
         identities = {(reading.kind, reading.canonical): reading.identity for reading in readings}
         if len(identities) > 1:
-            return Recognition(text, readings, None, _why_ambiguous(text, readings))
+            return Recognition(text, readings, None, lambda: _why_ambiguous(text, readings))
         (answer,) = identities.values()
-        reason = "" if answer else _why_unanswered(readings[0], self._kinds)
-        return Recognition(text, readings, answer, reason)
+        explain = str if answer else lambda: _why_unanswered(readings[0], self._kinds)
+        return Recognition(text, readings, answer, explain)
 
     def readings(self, text: str, kind: str | None = None) -> Iterable[Reading]:
         if len(text) > self._longest:

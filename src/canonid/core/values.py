@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from canonid.core.grammar import Pattern, Value
@@ -82,7 +82,12 @@ class Recognition(NamedTuple):
     text: str
     readings: tuple[Reading, ...]
     answer: Identity | None
-    reason: str
+    explain: Callable[[], str]
+
+    @property
+    def reason(self) -> str:
+        """One sentence, empty if there is an answer. Worked out when asked for: some 0.1 to 1 ms."""
+        return self.explain()
 
     @property
     def ambiguous(self) -> bool:

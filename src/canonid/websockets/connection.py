@@ -75,9 +75,12 @@ class Connection:
         """
         return await self._host.watch(self, thread)
 
-    def close(self, code: Code = Code.NORMAL, reason: str = "") -> None:
-        """Begin to end the connection; what is queued is still sent. The first call counts."""
-        self.end(ending(code, reason))
+    def close(self, code: int = Code.NORMAL, reason: str = "") -> None:
+        """Begin to end the connection; what is queued is still sent. The first call counts.
+
+        Raises ValueError for a code that is not a `Code`.
+        """
+        self.end(ending(Code(code), reason))
 
     # What the hub calls
 

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager, suppress
+from contextvars import Context
 from functools import partial
 from typing import Any, TypeVar
 
@@ -123,7 +124,8 @@ class Hub:
         session_lineage, thread_lineage, lineage = await asyncio.to_thread(
             self._record_run, session_id, thread
         )
-        session = await self._session(session_lineage)
+        await self._settled(session_lineage.child)
+        session = self._joined(session_lineage)
         scope = session.scope.open("run", lineage.child)
         run = Run(
             id=lineage.child,
@@ -234,10 +236,13 @@ class Hub:
             session_lineage, lineage = await asyncio.to_thread(self._record_connection, ticket)
         except LineageConflict:
             raise Refusal(code=Code.NOT_AUTHENTICATED) from None
-        session = await self._session(session_lineage)
+        await self._settled(session_lineage.child)
         # From here on nothing is waited for, so that no logout or shutdown can come in between.
-        if ticket.issued_at is not None and ticket.issued_at <= self._logged_out.get(session.id, -1.0):
+        if ticket.issued_at is not None and ticket.issued_at <= self._logged_out.get(
+            session_lineage.child, -1.0
+        ):
             raise Refusal(code=Code.NOT_AUTHENTICATED)
+        session = self._joined(session_lineage)
         connection = Connection(
             socket, self, self._limits, id=lineage.child, session=session.id, principal=session.principal
         )
@@ -337,14 +342,18 @@ class Hub:
 
     # Sessions and runs
 
-    async def _session(self, lineage: Lineage) -> Session:
-        """The live session, opened if it is not; an ending one is waited for."""
-        while (session := self._present.sessions.get(lineage.child)) is not None:
-            if not session.scope.closed and session.closing is None:
-                return session
+    async def _settled(self, session_id: str) -> None:
+        """Wait while a session of this ID is ending."""
+        while (session := self._present.sessions.get(session_id)) is not None and session.over:
             await self._close(session, ending(Code.NOT_AUTHENTICATED, "session closed"))
+
+    def _joined(self, lineage: Lineage) -> Session:
+        """The live session, opened if it is not."""
         if self._stopping:
             raise Refusal(code=Code.RESTARTING)
+        session = self._present.sessions.get(lineage.child)
+        if session is not None:
+            return session
         scope = self.tree.open("session", lineage.child, principal=lineage.principal)
         session = Session(scope, self._limits.session_grace, self._expire)
         self._present.sessions[session.id] = session
@@ -356,7 +365,8 @@ class Hub:
     def _close(self, session: Session, why: Ending) -> asyncio.Future[None]:
         """Begin to close a session; what it gives can be awaited, and cancelled, by as many as like."""
         if session.closing is None:
-            session.closing = asyncio.create_task(self._closing(session, why))
+            # In a context of its own: called within a cleanup, closing a scope would not wait for its end.
+            session.closing = asyncio.create_task(self._closing(session, why), context=Context())
         return asyncio.shield(session.closing)
 
     async def _closing(self, session: Session, why: Ending) -> None:

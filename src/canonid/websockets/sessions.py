@@ -22,6 +22,11 @@ class Session:
         self._countdown: asyncio.TimerHandle | None = None
         self._count_down()
 
+    @property
+    def over(self) -> bool:
+        """Whether it is ending; its scope may have been closed by somebody else."""
+        return self.closing is not None or self.scope.closed
+
     def keep(self, keeper: object) -> None:
         """Stay open at least until the keeper leaves."""
         self._keepers.add(keeper)

@@ -9,7 +9,7 @@ from fastapi import HTTPException, Request
 
 from canonid import InvalidId, NotFound
 from canonid.aliases import SQLiteStore
-from goldenpath.auth.tokens import TokenError, Tokens
+from goldenpath.auth.tokens import Claims, TokenError, Tokens
 
 from .store import ChatStore
 
@@ -21,6 +21,7 @@ class Caller(NamedTuple):
     session: str
     user_text: str
     session_text: str
+    name: str
     expires_at: int
 
 
@@ -35,13 +36,13 @@ class Access:
     async def __call__(self, request: Request) -> Caller:
         try:
             claims = self._tokens.claims_of(request.headers)
-            return await asyncio.to_thread(self._caller, claims.sub, claims.sid, claims.exp)
+            return await asyncio.to_thread(self._caller, claims)
         except (TokenError, InvalidId, NotFound):
             raise HTTPException(401, "not logged in") from None
 
-    def _caller(self, sub: str, sid: str, expires_at: int) -> Caller:
-        user = self._records.resolve(sub, "user", "auth").canonical
-        session = self._records.authorise(sid, kind="session", principal=user).child
+    def _caller(self, claims: Claims) -> Caller:
+        user = self._records.resolve(claims.sub, "user", "auth").canonical
+        session = self._records.authorise(claims.sid, kind="session", principal=user).child
         if self._store.session_ended(session):
             raise NotFound
-        return Caller(user, session, sub, sid, expires_at)
+        return Caller(user, session, claims.sub, claims.sid, claims.name, claims.exp)

@@ -89,7 +89,7 @@ def create_app(settings: Settings, registry: Registry, records: SQLiteStore, aut
     async def me(caller: Signed) -> dict[str, Any]:
         user = await asyncio.to_thread(forms.recorded, "user", caller.user_text)
         session = await asyncio.to_thread(forms.recorded, "session", caller.session_text)
-        return {"user": user, "session": session, "expires_at": caller.expires_at}
+        return {"name": caller.name, "user": user, "session": session, "expires_at": caller.expires_at}
 
     @app.get("/api/threads")
     async def threads(caller: Signed) -> list[dict[str, Any]]:
@@ -136,15 +136,22 @@ def create_app(settings: Settings, registry: Registry, records: SQLiteStore, aut
 
     def shown_messages(messages: list[Message], live: set[str]) -> list[dict[str, Any]]:
         answered = {message.run for message in messages if message.role == "assistant"}
-        out = []
+        out: list[dict[str, Any]] = []
         for message in messages:
             ids = [forms.of("message", message.id), forms.of("run", message.run_text)]
-            shown = {"id": message.id, "role": message.role, "text": message.text, "run": message.run}
-            out.append(shown | {"status": message.status, "created_at": message.created_at, "ids": ids})
+            shown: dict[str, Any] = {"id": message.id, "role": message.role, "text": message.text}
+            shown |= {"run": message.run, "status": message.status, "created_at": message.created_at}
+            out.append(shown | {"ids": ids})
             if message.role == "user" and message.run not in answered | live:
                 # Its server died in the middle: the question is kept, the answer is not.
-                lost = {"id": f"lost-{message.id}", "role": "assistant", "text": "", "run": message.run}
-                out.append(lost | {"status": "lost", "created_at": message.created_at, "ids": []})
+                lost = {
+                    "id": f"lost-{message.id}",
+                    "role": "assistant",
+                    "text": "",
+                    "status": "lost",
+                    "ids": [],
+                }
+                out.append(shown | lost)
         return out
 
     def shown_node(node: Snapshot) -> dict[str, Any]:

@@ -74,7 +74,9 @@ class Conversations:
         identity = self._registry.identify(request, "request").canonical
         lock = self._asking.setdefault(identity, asyncio.Lock())
         async with lock:
-            await self._ask(connection, lineage.child, identity, Question(lineage.child, request, text.strip()))
+            await self._ask(
+                connection, lineage.child, identity, Question(lineage.child, request, text.strip())
+            )
 
     def _why_not(self, principal: str, request: str, text: str) -> str:
         found = self._registry.recognise(request, "request")
@@ -114,7 +116,9 @@ class Conversations:
     def _keep_question(self, run: Run, request: str, question: Question) -> Message:
         self._records.record(question.request, kind="request", parent=run.id, parent_kind="run")
         id, _ = self._minted("message", run.thread, "thread", service="chat")
-        message = Message(id, run.thread, run.id, run.text, request, "user", question.text, "complete", time())
+        message = Message(
+            id, run.thread, run.id, run.text, request, "user", question.text, "complete", time()
+        )
         self._store.add_message(message)
         self._store.name_thread(run.thread, question.text[:60])
         return message
