@@ -14,7 +14,6 @@ from typing import Protocol
 from canonid import NotFound, ScopeClosed
 from canonid.aliases import SQLiteStore
 from canonid.scopes import Scope, ScopeTree
-
 from workload import Thing, Workload
 
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")

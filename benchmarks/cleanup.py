@@ -140,8 +140,16 @@ async def compare(seeds: int, folder: Path) -> list[Row]:
         for metric, ours_value, peer, target in zip(
             ("recall", "precision", "foreign", "leaked"), mine, theirs, (1, 1, 0, 0), strict=True
         ):
-            better = "higher" if target else "lower"
-            rows.append(row(metric, ours_value, better=better, target=target, peer=peer, peer_name=name))
+            rows.append(
+                row(
+                    metric,
+                    ours_value,
+                    better="higher" if target else "lower",
+                    target=target,
+                    peer=peer,
+                    peer_name=name,
+                )
+            )
     return rows
 
 
@@ -156,10 +164,9 @@ async def time_closes(quick: bool, folder: Path) -> list[Row]:
     for pool in POOLS:
         # One close of a scanning way takes seconds in a large pool.
         few = 2 if quick and pool == POOLS[-1] else 5
-        number = len(list(folder.iterdir()))
 
-        def ours(work: Workload, number: int = number) -> Canonid:
-            return Canonid(work, folder / f"pool{number}.db")
+        def ours(work: Workload, pool: int = pool) -> Canonid:
+            return Canonid(work, folder / f"pool{pool}.db")
 
         makers: list[tuple[str, Callable[[Workload], Cleaner], int]] = [
             (ExactText.name, lambda work: ExactText(), few),
@@ -169,7 +176,7 @@ async def time_closes(quick: bool, folder: Path) -> list[Row]:
         ]
         for name, make, closes in makers:
             medians.setdefault(name, []).append(median(await close_times(pool, make, closes)) * 1e6)
-        alone = median(await scope_close_times(pool, folder / f"alone{number}.db", 50)) * 1e6
+        alone = median(await scope_close_times(pool, folder / f"alone{pool}.db", 50)) * 1e6
         medians.setdefault("canonid, scope.close() alone", []).append(alone)
         rows.append(row(f"close of {PER_CONNECTION} at {pool:,}, us", alone, better="lower", target=100))
     for name, values in medians.items():

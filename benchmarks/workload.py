@@ -37,7 +37,7 @@ class Thing:
 
 @dataclass(frozen=True)
 class Step:
-    """`claim` a thing, `release` it alone, `close` a connection, or claim `late`: while its owner is closing."""
+    """`claim` a thing, `release` it alone, `close` a connection, or claim `late`, during the close."""
 
     action: Literal["claim", "release", "close", "late"]
     thing: int
@@ -120,7 +120,8 @@ def _add(
     links: list[Literal["translation", "alias", "nobody"]] = ["translation", "alias", "nobody"]
     link = rng.choices(links, [6, 3, 1 if kind == "tool" else 0])[0]
     if link == "translation":
-        released = work.registry.translate(claimed, rng.choice(["typeid", "uuid", "ulid"]), kind)
+        written = {work.registry.translate(claimed, name, kind) for name in ("typeid", "uuid", "ulid")}
+        released = rng.choice(sorted(written - {claimed}))
     else:
         released = _legacy(work.registry, rng, kind, thread)
     own = number if connection is None else connection
@@ -130,36 +131,12 @@ def _add(
 
 def _legacy(registry: Registry, rng: random.Random, kind: str, thread: str) -> str:
     """A new ID as one of the older systems, or some hand, writes this kind."""
-    match kind:
-        case "connection":
-            return registry.mint(kind, format="websocket", stage="prod")
-        case "thread":
-            old = {"operation": "chat"}
-            return rng.choice(
-                [
-                    lambda: registry.mint(kind, format="manager-thread"),
-                    lambda: registry.mint(kind, format="generator-context", **old),
-                ]
-            )()
-        case "run":
-            return rng.choice(
-                [
-                    lambda: registry.mint(kind, format="manager-run", thread=thread),
-                    lambda: registry.mint(kind, format="generator-context", operation="chat"),
-                ]
-            )()
-        case "request":
-            return rng.choice(
-                [
-                    lambda: registry.mint(kind, format="uuid"),
-                    lambda: registry.mint(kind, format="generator-context", operation="chat"),
-                ]
-            )()
-        case _:
-            return rng.choice(
-                [
-                    lambda: registry.mint(kind, format="manager"),
-                    lambda: registry.mint(kind, format="manager", prefix="search"),
-                    lambda: registry.mint(kind, format="uuid"),
-                ]
-            )()
+    written: dict[str, list[tuple[str, dict[str, str]]]] = {
+        "connection": [("websocket", {"stage": "prod"})],
+        "thread": [("manager-thread", {}), ("generator-context", {"operation": "chat"})],
+        "run": [("manager-run", {"thread": thread}), ("generator-context", {"operation": "chat"})],
+        "request": [("uuid", {}), ("generator-context", {"operation": "chat"})],
+        "tool": [("manager", {}), ("manager", {"prefix": "search"}), ("uuid", {})],
+    }
+    format, fields = rng.choice(written[kind])
+    return registry.mint(kind, format=format, **fields)

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+
 import workload
 from cleaners import Canonid, ExactText, NaiveRepair, OwnerSets
 from cleanup import Outcome, replay
@@ -46,7 +47,7 @@ def test_the_ways_that_were_tried_fail_on_it(way, seed):
     with pytest.raises(AssertionError):
         check(outcome)
     assert outcome.recall < 1
-    assert outcome.leaked > 0
+    assert outcome.leaked > 0 or outcome.foreign > 0, "what is not leaked is taken from strangers"
 
 
 def test_the_look_alike_repair_releases_other_users_things():

@@ -64,6 +64,7 @@ def test_two_tabs_see_every_event_and_so_does_one_that_comes_later(world: Make, 
         await late.send(type="watch", thread=person.thread)
         known = (await late.receive("watching"))["runs"]
         assert known == [{"run": run.id, "seq": 3, "ended": False}]
+        assert w.hub.runs_of(run.thread) == (run,) and w.hub.runs_of(run.id) == ()
         await late.send(type="subscribe", run=run.id)
         await agent.publish(w, 2)
         await agent.publish(w, None)

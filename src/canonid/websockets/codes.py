@@ -15,22 +15,30 @@ class Code(IntEnum):
     told to stop.
     """
 
-    reason: str
+    NORMAL = 1000
+    POLICY = 1008
+    TOO_BIG = 1009
+    INCIDENT = 1011  # only where the application's or our own code raised
+    RESTARTING = 1012
+    OVERLOADED = 1013
+    NOT_AUTHENTICATED = 4401
+    NOT_FOUND = 4404  # one answer for unknown, malformed and another principal's
 
-    def __new__(cls, value: int, reason: str) -> Code:
-        code = int.__new__(cls, value)
-        code._value_ = value
-        code.reason = reason
-        return code
+    @property
+    def reason(self) -> str:
+        return REASONS[self]
 
-    NORMAL = 1000, "done"
-    POLICY = 1008, "policy violation"
-    TOO_BIG = 1009, "message too big"
-    INCIDENT = 1011, "server error"  # only where the application's or our own code raised
-    RESTARTING = 1012, "server restarting"
-    OVERLOADED = 1013, "too slow to keep up"
-    NOT_AUTHENTICATED = 4401, "not authenticated or expired"
-    NOT_FOUND = 4404, "unknown or not yours"  # one answer for unknown, malformed and another principal's
+
+REASONS = {
+    Code.NORMAL: "done",
+    Code.POLICY: "policy violation",
+    Code.TOO_BIG: "message too big",
+    Code.INCIDENT: "server error",
+    Code.RESTARTING: "server restarting",
+    Code.OVERLOADED: "too slow to keep up",
+    Code.NOT_AUTHENTICATED: "not authenticated or expired",
+    Code.NOT_FOUND: "unknown or not yours",
+}
 
 
 class Ending(NamedTuple):

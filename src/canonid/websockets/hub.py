@@ -10,6 +10,7 @@ from contextvars import Context
 from functools import partial
 from typing import Any, TypeVar
 
+from canonid.aliases import Lineage, Store
 from canonid.core import Registry
 from canonid.errors import LineageConflict, NotFound, UnknownName
 from canonid.scopes import Scope, ScopeTree
@@ -21,7 +22,6 @@ from canonid.websockets.handshake import Authenticate, Handshake, authenticated,
 from canonid.websockets.limits import Limits
 from canonid.websockets.parts import with_parts
 from canonid.websockets.presence import Counts, Presence
-from canonid.websockets.records import Lineage, Store
 from canonid.websockets.runs import CANCELLED, COMPLETED, FAILED, LOST, OnLastDetach, Run
 from canonid.websockets.sessions import Session
 from canonid.websockets.socket import Event, Gone, Receive, Send, Socket
@@ -146,6 +146,10 @@ class Hub:
         executor = asyncio.create_task(self._execute(run, execute, scope), name=f"executor of {run.id}")
         scope.claim("executor", run.id, release=partial(self._retire, run, session, executor))
         return run
+
+    def runs_of(self, thread: str) -> tuple[Run, ...]:
+        """The runs of a thread, by its canonical ID, that go on here or are kept for replay; oldest first."""
+        return self._present.runs_of_thread[thread]
 
     async def close_session(self, session: str) -> None:
         """Log out: its connections end with 4401, its runs are cancelled, its unspent tickets are void."""
@@ -302,8 +306,7 @@ class Hub:
 
     async def _answer_watch(self, connection: Connection, thread: str) -> None:
         canonical = await self.watch(connection, thread)
-        present = self._present.runs_of_thread[canonical]
-        runs = [{"run": run.id, "seq": run.seq, "ended": run.ended} for run in present]
+        runs = [{"run": run.id, "seq": run.seq, "ended": run.ended} for run in self.runs_of(canonical)]
         await connection.send({"type": "watching", "thread": canonical, "runs": runs})
 
     async def _run(self, connection: Connection, message: Message) -> Run | None:

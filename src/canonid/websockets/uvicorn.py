@@ -18,7 +18,9 @@ try:
     from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
     from websockets.http11 import Request
 except ImportError as error:
-    raise MissingExtra("serving WebSockets with uvicorn needs: pip install 'canonid[websockets]'") from error
+    raise MissingExtra(
+        "serving WebSockets with uvicorn needs: pip install 'uvicorn>=0.40' 'websockets>=16'"
+    ) from error
 
 CLOSE_TIMEOUT = 5.0  # seconds for a client to answer a close frame, and again to take what is buffered
 

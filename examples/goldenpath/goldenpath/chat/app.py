@@ -1,7 +1,5 @@
 """The chat service over HTTP and WebSocket."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 from collections.abc import AsyncIterator
@@ -12,12 +10,13 @@ from typing import Annotated, Any
 from fastapi import Body, Depends, FastAPI, Request, Response
 from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
+from starlette.routing import WebSocketRoute
 from starlette.types import ASGIApp
 
 from canonid import NotFound, Registry
 from canonid.aliases import SQLiteStore
 from canonid.scopes import Snapshot
-from canonid.websockets import Hub, Limits
+from canonid.websockets import Hub
 from goldenpath.agent import Docs, agent_from_environment
 from goldenpath.auth.tokens import Tokens
 from goldenpath.settings import Settings
@@ -165,7 +164,7 @@ def create_app(settings: Settings, registry: Registry, records: SQLiteStore, aut
         await hub.close_session(child)
 
     app.state.log_out = log_out
-    app.mount("/ws", hub)
+    app.routes.append(WebSocketRoute("/ws", hub))
     app.mount("/auth", auth)
     app.mount("/page", StaticFiles(directory=PAGE))
     return app

@@ -18,12 +18,14 @@ from goldenpath.agent import (
     Agent,
     AgentError,
     Completed,
-    Message as Said,
     Thinking,
     Token,
     ToolCompleted,
     ToolExecuting,
     Usage,
+)
+from goldenpath.agent import (
+    Message as Said,
 )
 
 from .forms import Forms
@@ -91,7 +93,7 @@ class Conversations:
     async def _ask(self, connection: Connection, thread: str, request: str, question: Question) -> None:
         asked = await asyncio.to_thread(self._store.question, request)
         if asked is not None:
-            # Sent again after a blip. The same request of somebody else, or in another thread, is not known here.
+            # Sent again after a blip; somebody else's request is as unknown as any.
             await asyncio.to_thread(
                 self._records.authorise, request, kind="request", principal=connection.principal
             )

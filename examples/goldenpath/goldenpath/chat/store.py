@@ -12,7 +12,8 @@ Status = Literal["complete", "failed", "cancelled"]
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS threads (
-    id TEXT PRIMARY KEY, text TEXT NOT NULL, owner TEXT NOT NULL, title TEXT NOT NULL, created_at REAL NOT NULL
+    id TEXT PRIMARY KEY, text TEXT NOT NULL, owner TEXT NOT NULL, title TEXT NOT NULL,
+    created_at REAL NOT NULL
 ) STRICT;
 CREATE INDEX IF NOT EXISTS threads_of ON threads (owner, created_at);
 CREATE TABLE IF NOT EXISTS messages (
