@@ -27,9 +27,10 @@ import workload
 from canonid.scopes import Scope
 from cleaners import Canonid, Cleaner, ExactText, NaiveRepair, OwnerSets
 from rows import Row, finish, row
-from workload import PER_CONNECTION, Workload
+from workload import PER_CONNECTION, Thing, Workload
 
 POOLS = (1_000, 10_000, 100_000)
+CLOSES = 50
 
 
 class Outcome(NamedTuple):
@@ -77,44 +78,51 @@ async def replay(work: Workload, cleaner: Cleaner) -> Outcome:
     )
 
 
-async def close_times(pool: int, make: Callable[[Workload], Cleaner], closes: int) -> list[float]:
-    """Seconds of each of some closes by text, while about `pool` things are live."""
-    work = workload.make(7, users=-(-pool // (PER_CONNECTION * workload.CONNECTIONS)) + closes)
+def crowd(pool: int) -> Workload:
+    """A workload of about `pool` things, and some more to close."""
+    return workload.make(7, users=-(-pool // (PER_CONNECTION * workload.CONNECTIONS)) + CLOSES)
+
+
+def fill(work: Workload, cleaner: Cleaner) -> list[Thing]:
+    """Claim everything that comes in time; some connections to close, each of another user."""
     late = {step.thing for step in work.steps if step.action == "late"}
-    cleaner = make(work)
     for thing in work.things:
         if thing.number not in late:
             cleaner.claim(thing, work.things[thing.connection].claimed_as)
-    targets = [thing for thing in work.things if thing.kind == "connection"][:: workload.CONNECTIONS][:closes]
-    times = []
+    connections = [thing for thing in work.things if thing.kind == "connection"]
+    return connections[:: workload.CONNECTIONS][:CLOSES]
+
+
+async def close_once(work: Workload, make: Callable[[], Cleaner]) -> float:
+    """Seconds of the first close by text in a full pool; later ones may find it emptied by the first."""
+    cleaner = make()
+    target = fill(work, cleaner)[0]
     gc.collect()
-    for target in targets:
-        start = time.perf_counter()
-        await cleaner.close(target)
-        times.append(time.perf_counter() - start)
-    return times
+    start = time.perf_counter()
+    await cleaner.close(target)
+    return time.perf_counter() - start
 
 
-async def scope_close_times(pool: int, path: Path, closes: int) -> list[float]:
-    """Seconds of `scope.close()` alone for scopes of 19, while about `pool` things are live."""
-    work = workload.make(7, users=-(-pool // (PER_CONNECTION * workload.CONNECTIONS)) + closes)
-    late = {step.thing for step in work.steps if step.action == "late"}
+async def canonid_closes(work: Workload, path: Path) -> tuple[list[float], list[float]]:
+    """Seconds of closes by text, and of `scope.close()` alone, in a full pool."""
     cleaner = Canonid(work, path)
-    for thing in work.things:
-        if thing.number not in late:
-            cleaner.claim(thing, "")
-    targets = [thing for thing in work.things if thing.kind == "connection"][:: workload.CONNECTIONS][:closes]
-    times = []
+    by_text, alone = [], []
+    targets = fill(work, cleaner)
     gc.collect()
-    for target in targets:
+    for number, target in enumerate(targets):
+        if number % 2:
+            start = time.perf_counter()
+            await cleaner.close(target)
+            by_text.append(time.perf_counter() - start)
+            continue
         scope = cleaner.tree.find("connection", target.claimed_as, principal=work.users[target.user])
         assert isinstance(scope, Scope)
         start = time.perf_counter()
         closed = await scope.close()
-        times.append(time.perf_counter() - start)
+        alone.append(time.perf_counter() - start)
         assert len(closed.released) == PER_CONNECTION
     cleaner.shut()
-    return times
+    return by_text, alone
 
 
 async def compare(seeds: int, folder: Path) -> list[Row]:
@@ -122,7 +130,7 @@ async def compare(seeds: int, folder: Path) -> list[Row]:
     outcomes: dict[str, list[Outcome]] = {}
     for seed in range(seeds):
         work = workload.make(seed)
-        ours = Canonid(work, folder / f"{seed}.db")
+        ours = Canonid(work, folder / f"seed{seed}.db")
         for cleaner in (ExactText(), NaiveRepair(), OwnerSets(), ours):
             outcomes.setdefault(cleaner.name, []).append(await replay(work, cleaner))
         ours.shut()
@@ -162,29 +170,21 @@ async def time_closes(quick: bool, folder: Path) -> list[Row]:
     rows = []
     medians: dict[str, list[float]] = {}
     for pool in POOLS:
-        # One close of a scanning way takes seconds in a large pool.
-        few = 2 if quick and pool == POOLS[-1] else 5
-
-        def ours(work: Workload, pool: int = pool) -> Canonid:
-            return Canonid(work, folder / f"pool{pool}.db")
-
-        makers: list[tuple[str, Callable[[Workload], Cleaner], int]] = [
-            (ExactText.name, lambda work: ExactText(), few),
-            (NaiveRepair.name, lambda work: NaiveRepair(), few),
-            (OwnerSets.name, lambda work: OwnerSets(), 50),
-            (Canonid.name, ours, 50),
-        ]
-        for name, make, closes in makers:
-            medians.setdefault(name, []).append(median(await close_times(pool, make, closes)) * 1e6)
-        alone = median(await scope_close_times(pool, folder / f"alone{pool}.db", 50)) * 1e6
-        medians.setdefault("canonid, scope.close() alone", []).append(alone)
-        rows.append(row(f"close of {PER_CONNECTION} at {pool:,}, us", alone, better="lower", target=100))
+        work = crowd(pool)
+        for peer in (ExactText, NaiveRepair, OwnerSets):
+            times = [await close_once(work, peer) for _ in range(1 if quick else 5)]
+            medians.setdefault(peer.name, []).append(median(times) * 1e6)
+        by_text, alone = await canonid_closes(work, folder / f"pool{pool}.db")
+        medians.setdefault(Canonid.name, []).append(median(by_text) * 1e6)
+        medians.setdefault("canonid, scope.close() alone", []).append(median(alone) * 1e6)
+        metric = f"close of {PER_CONNECTION} at {pool:,}, us"
+        rows.append(row(metric, median(alone) * 1e6, better="lower", target=100))
     for name, values in medians.items():
         print(f"{name:55}", *(f"{value:10,.0f}" for value in values))
     for name in (ExactText.name, NaiveRepair.name, OwnerSets.name):
-        for pool, ours_us, peer in zip(POOLS, medians[Canonid.name], medians[name], strict=True):
+        for pool, ours_us, theirs in zip(POOLS, medians[Canonid.name], medians[name], strict=True):
             metric = f"close by text at {pool:,}, us"
-            rows.append(row(metric, ours_us, better="lower", peer=peer, peer_name=name))
+            rows.append(row(metric, ours_us, better="lower", peer=theirs, peer_name=name))
     return rows
 
 

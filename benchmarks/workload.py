@@ -49,10 +49,7 @@ class Workload:
     users: list[str]
     things: list[Thing] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
-
-    def below(self, connection: int) -> list[Thing]:
-        """The connection and everything under it, parents first."""
-        return [thing for thing in self.things if thing.connection == connection]
+    below: dict[int, list[Thing]] = field(default_factory=dict)
 
 
 def make(seed: int, users: int = USERS) -> Workload:
@@ -76,12 +73,12 @@ def make(seed: int, users: int = USERS) -> Workload:
         if waiting and (not opened or rng.random() < 0.6):
             connection = waiting.pop()
             work.steps += [
-                Step("claim", t.number) for t in work.below(connection) if t.number != late.get(connection)
+                Step("claim", t.number) for t in work.below[connection] if t.number != late.get(connection)
             ]
             opened.append(connection)
             continue
         connection = opened.pop(rng.randrange(len(opened)))
-        leaves = [t for t in work.below(connection) if t.kind == "tool" and t.number != late.get(connection)]
+        leaves = [t for t in work.below[connection] if t.kind == "tool" and t.number != late.get(connection)]
         work.steps += [Step("release", t.number) for t in leaves if rng.random() < 0.2]
         if connection in late:
             work.steps.append(Step("late", late[connection]))
@@ -106,7 +103,7 @@ def _connections(work: Workload, rng: random.Random, user: int) -> list[int]:
 
 def _late(work: Workload, rng: random.Random, connection: int) -> int:
     """One more tool, beyond the 5,700, that comes while its connection is closing."""
-    run = rng.choice([thing for thing in work.below(connection) if thing.kind == "run"])
+    run = rng.choice([thing for thing in work.below[connection] if thing.kind == "run"])
     return _add(work, rng, "tool", run.user, run.number, connection)
 
 
@@ -125,7 +122,9 @@ def _add(
     else:
         released = _legacy(work.registry, rng, kind, thread)
     own = number if connection is None else connection
-    work.things.append(Thing(number, kind, user, parent, own, claimed, released, link))
+    thing = Thing(number, kind, user, parent, own, claimed, released, link)
+    work.things.append(thing)
+    work.below.setdefault(own, []).append(thing)
     return number
 
 

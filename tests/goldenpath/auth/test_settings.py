@@ -32,7 +32,7 @@ def test_processes_that_start_at_once_agree_on_one_secret(tmp_path: Path) -> Non
             text=True,
             env=environment,
         )
-        for _ in range(2)
+        for _ in range(4)
     ]
     for process in processes:
         assert process.stdout is not None
@@ -42,8 +42,8 @@ def test_processes_that_start_at_once_agree_on_one_secret(tmp_path: Path) -> Non
         process.stdin.write("go\n")
         process.stdin.flush()
     secrets = [process.communicate(timeout=30)[0].strip() for process in processes]
-    assert [process.returncode for process in processes] == [0, 0]
-    assert secrets == [(data / "secret").read_bytes().hex()] * 2
+    assert [process.returncode for process in processes] == [0] * 4
+    assert secrets == [(data / "secret").read_bytes().hex()] * 4
     assert [path.name for path in data.iterdir()] == ["secret"]
 
 

@@ -6,14 +6,25 @@ const known = new Map();
 export function learn(value) {
   if (Array.isArray(value)) return value.forEach(learn);
   if (value === null || typeof value !== "object") return;
-  if (typeof value.canonical === "string" && value.forms) known.set(value.canonical, { ...known.get(value.canonical), ...value });
+  if (typeof value.canonical === "string" && value.forms) keep(value);
   for (const [name, inner] of Object.entries(value)) if (name !== "forms") learn(inner);
 }
 
-/** The forms of an ID: those given, or what has been learnt, or the ID alone. */
+/** What was created in an older format is sometimes shown by its canonical form only; the older one stays known. */
+function keep({ kind, canonical, text, forms, aliases }) {
+  const before = known.get(canonical);
+  known.set(canonical, {
+    kind,
+    canonical,
+    text: before && text === canonical ? before.text : text,
+    forms: { ...before?.forms, ...forms },
+    aliases: aliases ?? before?.aliases,
+  });
+}
+
+/** All that is known of an ID: forms from the server, or a canonical text. */
 export function formsOf(id) {
-  if (typeof id !== "string") return id;
-  return known.get(id) ?? { kind: id.slice(0, id.lastIndexOf("_")), canonical: id, text: id, forms: {} };
+  return known.get(id.canonical ?? id) ?? { kind: id.slice(0, id.lastIndexOf("_")), canonical: id, text: id, forms: {} };
 }
 
 /** [format, text] pairs: first as it was created, then the canonical one, then the others. */

@@ -49,7 +49,7 @@ export class Link {
     this.#callbacks = callbacks;
     setInterval(() => this.#check(), CHECK_EVERY);
     addEventListener("online", () => this.reconnect());
-    document.addEventListener("visibilitychange", () => this.#check());
+    document.addEventListener("visibilitychange", () => this.#looked());
     addEventListener("pageshow", (event) => event.persisted && this.reconnect());
     addEventListener("pagehide", () => this.#drop());
   }
@@ -163,11 +163,16 @@ export class Link {
     this.connection = null;
   }
 
+  #looked() {
+    if (document.visibilityState === "visible" && this.state === "reconnecting") this.reconnect();
+    else this.#check();
+  }
+
   #check() {
     const now = Date.now();
     const slept = now - this.#checkedAt > SLEPT;
     this.#checkedAt = now;
-    if (document.visibilityState === "visible" && this.state === "reconnecting" && slept) this.reconnect();
+    if (this.state === "reconnecting" && slept) this.reconnect();
     if (this.state !== "live") return;
     const silent = now - this.#heardAt;
     if (silent > SILENCE) this.#lost();
