@@ -61,6 +61,7 @@ class RegistryError(CanonidError, ValueError):
     """A registry file has faults. `faults` lists all of them as (path, sentence)."""
 
     faults: Sequence[tuple[str, str]]
+    source: str
 
     def __init__(self, faults: Sequence[tuple[str, str]], source: str = "registry") -> None:
         count = f"{len(faults)} fault" + ("" if len(faults) == 1 else "s")

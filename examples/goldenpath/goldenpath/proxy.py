@@ -35,7 +35,8 @@ class AuthProxy:
         if int(request.headers.get("content-length") or 0) > MAX_BODY:
             return JSONResponse({"detail": "too big"}, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         headers = {name: request.headers[name] for name in FORWARDED if name in request.headers}
-        headers["host"] = request.headers["host"]  # it is what the Origin is compared with
+        # What the Origin is compared with, and whether the cookie has to be Secure.
+        headers |= {"host": request.headers["host"], "x-forwarded-proto": request.url.scheme}
         try:
             answer = await self._client.request(
                 request.method, self._url + path, headers=headers, content=await request.body()

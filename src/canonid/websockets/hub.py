@@ -126,7 +126,7 @@ class Hub:
         )
         await self._settled(session_lineage.child)
         session = self._joined(session_lineage)
-        scope = session.scope.open("run", lineage.child)
+        scope = session.scope.open("run", lineage.text)
         run = Run(
             id=lineage.child,
             text=lineage.text,
@@ -251,7 +251,7 @@ class Hub:
             socket, self, self._limits, id=lineage.child, session=session.id, principal=session.principal
         )
         await connection.send({"type": "ready", "connection": connection.id, "session": session.id})
-        live = session.scope.open("connection", connection.id)
+        live = session.scope.open("connection", lineage.text)
         return connection, session, live, ticket.expires_at - self._clock()
 
     async def _serve_admitted(
@@ -357,7 +357,7 @@ class Hub:
         session = self._present.sessions.get(lineage.child)
         if session is not None:
             return session
-        scope = self.tree.open("session", lineage.child, principal=lineage.principal)
+        scope = self.tree.open("session", lineage.text, principal=lineage.principal)
         session = Session(scope, self._limits.session_grace, self._expire)
         self._present.sessions[session.id] = session
         return session

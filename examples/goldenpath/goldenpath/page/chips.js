@@ -6,6 +6,9 @@ import { formsOf, rowsOf } from "./ids.js";
 const OPEN_AFTER = 180; // ms of hovering
 const CLOSE_AFTER = 250; // ms to cross the space between a chip and its popover
 const GAP = 6; // px
+export const SHORT = [13, 6]; // characters shown of a long ID: from its start and from its end
+export const MEDIUM = [16, 8];
+export const LONG = [22, 9];
 const COPY = "M5.5 5.5v-3h8v8h-3m-8-5h8v8h-8z";
 const DONE = "M3 8.5 6.5 12 13 4.5";
 
@@ -15,7 +18,7 @@ let pinned = false;
 let timer = null;
 
 /** A button for an ID (forms, or a canonical text), which opens its forms. */
-export function chip(id, { long = false } = {}) {
+export function chip(id, length = SHORT) {
   const { kind } = formsOf(id);
   const node = el(
     "button",
@@ -23,7 +26,7 @@ export function chip(id, { long = false } = {}) {
     el("span", { class: "kind-dot", "data-kind": kind, "aria-hidden": "true" }),
     el("span", { class: "chip-text" }),
   );
-  node.shows = { long };
+  node.shows = { length };
   updateChip(node, id);
   opens(node, () => idRows(node.shows.id));
   return node;
@@ -37,7 +40,7 @@ export function updateChip(node, id) {
   put(node, "data-canonical", canonical);
   put(node, "data-text", text);
   put(node, "aria-label", `${kind} ${text}, show every form`);
-  say(node.lastElementChild, node.shows.long ? shortened(text, 22, 9) : shortened(text, 13, 6));
+  say(node.lastElementChild, shortened(text, ...node.shows.length));
 }
 
 /** Let a button open the popover with what `content()` gives: on hover, on keyboard focus, and to stay on click. */

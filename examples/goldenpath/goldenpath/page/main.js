@@ -386,7 +386,7 @@ function showNow() {
   const running = exchanges.running();
   showThreads(threads, current, new Set(running.map((exchange) => exchange.thread)));
   say(byId("thread-title"), thread?.title || "New thread");
-  reconcile(byId("thread-id"), thread ? [thread.thread] : [], ({ canonical }) => canonical, chip, () => {});
+  reconcile(byId("thread-id"), thread ? [thread.thread] : [], ({ canonical }) => canonical, (id) => chip(id), () => {});
   byId("empty").hidden = here.length > 0;
   showChat(here, askAgain);
   if (jump) scrollToEnd();

@@ -1,6 +1,6 @@
 // On the right, below: the live tree of what is open now.
 
-import { chip, updateChip } from "./chips.js";
+import { MEDIUM, chip, updateChip } from "./chips.js";
 import { byId, el, put, reconcile, say } from "./dom.js";
 
 const nothing = el("p", { class: "nothing" }, "Nothing is open.");
@@ -34,7 +34,7 @@ function makeNode(node) {
       "div",
       { class: "node", "data-testid": "open-node", "data-kind": node.kind },
       el("span", { class: "kind" }, node.kind),
-      chip(node),
+      chip(node, MEDIUM),
       el("span", { class: "tag" }, "this tab"),
       el("time", { class: "time", title: "open since" }),
     ),

@@ -1,6 +1,6 @@
 // On the right, above: the events of the runs in the open thread, as they come.
 
-import { chip, updateChip } from "./chips.js";
+import { LONG, chip, updateChip } from "./chips.js";
 import { byId, el, put, reconcile, say } from "./dom.js";
 
 export const SHOWN_RUNS = 5; // at most, newest first
@@ -37,7 +37,7 @@ function makeRun({ run }) {
   return el(
     "section",
     { class: "run", "aria-label": "Events of a run" },
-    el("div", { class: "run-head" }, chip(run, { long: true }), el("span", { class: "status" })),
+    el("div", { class: "run-head" }, chip(run, LONG), el("span", { class: "status" })),
     el("ol", { class: "events" }),
   );
 }
