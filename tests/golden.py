@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,18 +13,21 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from goldenpath.apps import both
 from goldenpath.settings import Settings
 from servers import serve
 
+ROOT = Path(__file__).parents[1]
 PASSWORD = "correct horse battery"
 PATIENCE = 20  # seconds until a test gives up waiting
 
 
 def settings(data: Path, **options: Any) -> Settings:
-    return Settings.from_environment({}, data=data, token_delay=0.0, **options)
+    return Settings.from_environment({}, **{"data": data, "token_delay": 0.0, **options})
 
 
 @contextmanager
@@ -38,9 +44,10 @@ class Person:
         self.http = httpx.Client(base_url=url, timeout=PATIENCE)
         self.url = url
         self.name = name
-        answer = self.http.post(
-            "/auth/login" if log_in else "/auth/sign-up", json={"name": name, "password": PASSWORD}
-        )
+        path = "/auth/login" if log_in else "/auth/sign-up"
+        answer = self.http.post(path, json={"name": name, "password": PASSWORD})
+        if answer.is_error:
+            self.http.close()
         answer.raise_for_status()
         self.login: dict[str, Any] = answer.json()
         self.http.headers["authorization"] = f"Bearer {self.login['token']}"
@@ -110,3 +117,29 @@ class Socket:
                 run = message["run"]
                 found.append(message)
         return found
+
+
+def closed(socket: Socket) -> tuple[int, str]:
+    """The close code and reason that the client reads; whatever comes before is passed over."""
+    with pytest.raises(ConnectionClosed) as caught:
+        while True:
+            socket.receive()
+    assert caught.value.rcvd is not None, "the server says why"
+    return caught.value.rcvd.code, caught.value.rcvd.reason
+
+
+@contextmanager
+def process(*arguments: object, **env: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """`python -m goldenpath …` on a free port: the process and its address. Killed at the end."""
+    command = [sys.executable, "-m", "goldenpath", *map(str, arguments), "--port", "0"]
+    paths = {"PYTHONPATH": str(ROOT / "examples" / "goldenpath"), "GOLDENPATH_TOKEN_DELAY": "0"}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=os.environ | paths | env
+    ) as started:
+        assert started.stdout is not None
+        try:
+            line = started.stdout.readline()
+            assert line.startswith("golden path: http"), line
+            yield started, line.split()[2]
+        finally:
+            started.kill()

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 import pytest
 
 pytest.importorskip("playwright.sync_api", reason="no browser: playwright is not installed")
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright  # noqa: E402
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "goldenpath"
 CHROMIUM = os.environ.get("GOLDENPATH_CHROMIUM") or shutil.which("chromium")
