@@ -63,7 +63,11 @@ class Connections:
         try:
             yield
         except sqlite3.Error as error:
-            raise StoreError(self._sentence(error), path=str(self.path)) from error
+            raise self.fault(error) from error
+
+    def fault(self, error: sqlite3.Error) -> StoreError:
+        """What to raise for an error of SQLite."""
+        return StoreError(self._sentence(error), path=str(self.path))
 
     def close(self) -> None:
         """Close what is idle now, and the rest as it comes back."""

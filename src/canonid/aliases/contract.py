@@ -1,10 +1,15 @@
 """What every store of aliases and lineage promises, and the values it answers with.
 
 **Aliases** are rows that are only ever added, each in a batch. The newest row of a text (and kind) counts,
-unless its batch is undone. So after `undo` the store answers as if the batch had never been.
+unless its batch is undone. So after `undo` the store answers as if the batch had never been. What is
+linked may be linked on, and is followed. A text that also translates takes its derived ID along, so that
+both always name the same. No link and no undo makes one thing of two that have different principals.
 
 **Lineage** is written when a thing is created and never changed. It is found by any text that resolves to
-the thing, also by those that were linked later.
+the thing, also by those that were linked later. Where two recorded things have turned out to be one, the
+older record counts.
+
+A text of an alias or of lineage is 1 to 512 characters of visible ASCII; anything else is no ID.
 """
 
 from __future__ import annotations
@@ -28,7 +33,7 @@ class Alias(NamedTuple):
 
 
 class BatchRecord(NamedTuple):
-    """One batch: who said so, when, whether it was undone, and how many aliases it holds."""
+    """One batch: who said so, when, whether it was undone, and how many aliases it holds, derived IDs too."""
 
     id: str
     source: str
@@ -41,7 +46,7 @@ class BatchRecord(NamedTuple):
 class Lineage(NamedTuple):
     """Where a thing belongs. `text` is the writing it was recorded under, `at` seconds since 1970.
 
-    A thing without a parent is its own principal.
+    The IDs are what they resolve to now. A thing without a parent is its own principal.
     """
 
     child: str
@@ -62,14 +67,15 @@ class Batch(Protocol):
     def link(self, text: str, canonical: str, *, kind: str | None = None, replace: bool = False) -> Alias:
         """Record that `text` names what `canonical` (in any of its writings) names.
 
-        An alias that says the same already is returned as it is. AliasConflict if the text names something
+        What another batch says already is recorded again, so that each stands when the other is undone.
+        InvalidId where the registry can't read `canonical`; AliasConflict if the text names something
         else and `replace` is false, if the link would close a circle, or if the two have different
         principals. Where the text also translates, its derived ID resolves to the target too.
         """
 
 
 class Store(Protocol):
-    """Durable aliases and lineage. Calls may block on a disk or a network."""
+    """Durable aliases and lineage, for threads and processes. Calls may block on a disk or a network."""
 
     def resolve(self, text: str, kind: str | None = None, service: str | None = None) -> Identity:
         """What a text names: an explicit alias wins, else translation; aliases of the answer are followed.
@@ -80,21 +86,37 @@ class Store(Protocol):
     def link(
         self, text: str, canonical: str, *, kind: str | None = None, source: str, replace: bool = False
     ) -> Alias:
-        """One alias in a batch of its own; see `Batch.link`."""
+        """One alias in a batch of its own; see `Batch.link`. If it holds already, it is returned as it is."""
 
     def batch(self, source: str, note: str = "") -> AbstractContextManager[Batch]:
-        """Links that count together or, if the block raises or the process dies, not at all."""
+        """Links that count together or, if the block raises or the process dies, not at all.
 
-    def undo(self, batch: str) -> int:
-        """Make a batch as if it had never been; how many aliases that takes back. UnknownName."""
+        Other writers wait until the block ends. Readers don't, and see its links then.
+        """
+
+    def undo(self, batch_id: str) -> int:
+        """Make a batch as if it had never been; how many aliases that takes back.
+
+        UnknownName if there is no such batch, or it is undone already. AliasConflict, naming the batch to
+        undo first, if an older alias that would count again closes a circle or joins two principals' things.
+        """
 
     def batches(self) -> list[BatchRecord]:
         """Every batch, the oldest first."""
 
     def aliases(
-        self, *, canonical: str | None = None, text: str | None = None, batch: str | None = None
+        self,
+        *,
+        canonical: str | None = None,
+        text: str | None = None,
+        kind: str | None = None,
+        batch: str | None = None,
+        limit: int | None = None,
     ) -> Iterator[Alias]:
-        """The aliases that count, oldest first; with `canonical` every one that resolves to it."""
+        """The aliases that count, oldest first; with `canonical` every one that resolves to what it names.
+
+        Streams, so what is recorded meanwhile may be seen or not. Raises as `resolve` does for `canonical`.
+        """
 
     def record(
         self,
@@ -107,8 +129,8 @@ class Store(Protocol):
     ) -> Lineage:
         """Write lineage, at the creation of the child. Recording the same again changes nothing.
 
-        LineageConflict if the child is recorded elsewhere, the parent is not recorded or of the wrong kind,
-        or the principal is not the parent's.
+        InvalidId where a text names nothing; LineageConflict if the child is recorded elsewhere, the parent
+        is not recorded, or the principal is not the parent's.
         """
 
     def lineage(self, text: str, kind: str | None = None) -> Lineage:
@@ -117,8 +139,13 @@ class Store(Protocol):
     def ancestry(self, text: str, kind: str | None = None) -> list[Lineage]:
         """The record of a thing, of its parent, and so on up to the root. NotFound."""
 
-    def children(self, text: str, kind: str | None = None) -> list[Lineage]:
+    def children(
+        self, text: str, kind: str | None = None, *, kind_of_children: str | None = None
+    ) -> list[Lineage]:
         """What was recorded directly below a thing, oldest first. NotFound."""
 
     def authorise(self, text: str, *, kind: str | None = None, principal: str) -> Lineage:
-        """The principal's own record. NotFound for foreign, unknown, ambiguous and malformed alike, by one path."""
+        """The principal's own record. NotFound for foreign, unknown, ambiguous, malformed, by one path."""
+
+    def close(self) -> None:
+        """Give back what the store holds open, once calls under way have ended. Closing twice is fine."""

@@ -153,6 +153,6 @@ class Lineages:
         principal = self._resolver.follow(connection, recorded)
         if self._identity(connection, birth.principal, recorded.kind) != principal:
             raise LineageConflict(
-                f"{show(birth.child)} belongs to {principal.canonical!r}, the principal of its parent, or itself"
-                f" without one; not to {show(birth.principal)}"
+                f"{show(birth.child)} belongs to {principal.canonical!r}, not to {show(birth.principal)}:"
+                " the principal is the parent's, and a thing without a parent is its own"
             )

@@ -38,19 +38,21 @@ class Links:
             added = self._connection.execute(
                 "INSERT INTO batch (id, source, note, at) VALUES (?, ?, ?, ?)", self._values
             )
-            self._number = _number(added)
+            self._number = added.lastrowid
+        assert self._number is not None, "SQLite numbers every row it inserts"
         return self._number
 
     def link(self, text: str, canonical: str, kind: str | None, *, replace: bool, repeat: bool) -> Alias:
-        """The alias that `Store.link` promises. With `repeat`, what held before this batch is recorded again."""
+        """The alias that `Store.link` promises; what held before is recorded again if `repeat`."""
         require_storable(text)
         target = self._registry.identify(canonical, kind)
         require_storable(target.canonical)
         name = self._name(text, target.kind)
 
-        existing = queries.current(self._connection, text, target.kind)
-        here = queries.way(self._connection, target.kind, text if existing else name)
-        there = queries.way(self._connection, target.kind, target.canonical)
+        told, translated, there = queries.ways(self._connection, target.kind, text, name, target.canonical)
+        linked = len(told.names) > 1
+        existing = queries.current(self._connection, text, target.kind) if linked else None
+        here = told if linked else translated
         joined = here.end == there.end
         if existing and joined and (text in there.names or existing.batch == self.id or not repeat):
             return existing
@@ -58,8 +60,7 @@ class Links:
             raise AliasConflict(
                 f"{show(text)} can't be an alias of {target.canonical!r}: that would close a circle"
             )
-        replaces = len(here.names) > 1 and not joined
-        if replaces and not replace:
+        if len(here.names) > 1 and not joined and not replace:
             holder = queries.current(self._connection, name, target.kind) or existing
             said = f" since batch {holder.batch} ({show(holder.source)})" if holder else ""
             raise AliasConflict(
@@ -71,15 +72,9 @@ class Links:
 
         # Where the target leads to the text's translation, that is what stays true whatever is undone.
         stored = name if name in there.names else target.canonical
-        first = self._insert(text, target.kind, stored, via=stored if name == text else name)
+        self._insert(text, target.kind, stored, via=stored if name == text else name)
         if name not in (text, stored):
             self._insert(name, target.kind, stored, via=stored)
-        if replaces and (batch := _joining_two_principals(self._connection, first, first + 1)):
-            self._connection.execute("DELETE FROM alias WHERE number >= ?", (first,))
-            raise AliasConflict(
-                f"{show(text)} is the principal of something that batch {batch} links to another thing of the"
-                " same principal; undo that batch first"
-            )
         return Alias(text, target.kind, stored, self._source, self.id, self._at)
 
     def _name(self, text: str, kind: str) -> str:
@@ -87,12 +82,11 @@ class Links:
         answer = self._registry.recognise(text, kind).answer
         return text if answer is None else answer.canonical
 
-    def _insert(self, text: str, kind: str, canonical: str, *, via: str) -> int:
-        added = self._connection.execute(
+    def _insert(self, text: str, kind: str, canonical: str, *, via: str) -> None:
+        self._connection.execute(
             "INSERT INTO alias (batch, text, kind, canonical, via) VALUES (?, ?, ?, ?, ?)",
             (self.record(), text, kind, canonical, via),
         )
-        return _number(added)
 
     def _require_one_owner(self, here: Identity, there: Identity) -> None:
         mine = queries.owners(self._connection, here)
@@ -123,24 +117,8 @@ def undo(connection: sqlite3.Connection, batch_id: str, at: float) -> int:
             raise _undo_first(batch_id, queries.newest_on(connection, alias.kind, circle), "close a circle")
         if len(queries.owners(connection, Identity(alias.kind, way.end))) > 1:
             raise _undo_first(batch_id, alias.batch, "join what belongs to two principals")
-    if batch := _joining_two_principals(connection, first, last):
-        raise _undo_first(batch_id, batch, "leave joined what belongs to two principals")
     return links
-
-
-def _joining_two_principals(connection: sqlite3.Connection, first: int, last: int) -> str:
-    """A batch that joins things whose principals differ by now, because of the rows `first` to `last`."""
-    for thing in queries.linked_with_principals_in(connection, first, last):
-        identity = thing._replace(canonical=queries.way(connection, *thing).end)
-        if len(queries.owners(connection, identity)) > 1:
-            return queries.newest_join(connection, identity)
-    return ""
 
 
 def _undo_first(batch_id: str, first: str, harm: str) -> AliasConflict:
     return AliasConflict(f"undoing batch {batch_id} would {harm}; undo batch {first} first")
-
-
-def _number(added: sqlite3.Cursor) -> int:
-    assert added.lastrowid is not None, "SQLite numbers every row it inserts"
-    return added.lastrowid

@@ -8,6 +8,8 @@ from typing import NamedTuple
 from canonid.aliases.contract import Alias, BatchRecord
 from canonid.core import Identity
 
+# Statements are put together from the constants of this module alone; every value is bound.
+
 # All names that lead to (:kind, :canonical), itself included.
 _NAMES = """
 WITH RECURSIVE names(text) AS (
@@ -63,18 +65,37 @@ def explicit(connection: sqlite3.Connection, text: str, kind: str | None) -> lis
 
 def way(connection: sqlite3.Connection, kind: str, name: str) -> Way:
     """Where a name leads."""
+    return ways(connection, kind, name)[0]
+
+
+def ways(connection: sqlite3.Connection, kind: str, *names: str) -> list[Way]:
+    """Where each of some names leads."""
+    starts = ", ".join([f"({start}, NULL, ?)" for start in range(len(names))])
     found = connection.execute(
-        """
-        WITH RECURSIVE way(text) AS (
-            SELECT :name
+        f"""
+        WITH RECURSIVE way(start, last, text) AS (
+            VALUES {starts}
             UNION
-            SELECT active.via FROM way CROSS JOIN active ON active.text = way.text AND active.kind = :kind
+            SELECT way.start, way.text, active.via
+            FROM way CROSS JOIN active ON active.text = way.text AND active.kind = ?
         )
-        SELECT text, NOT EXISTS (SELECT 1 FROM active WHERE text = way.text AND kind = :kind) FROM way
+        SELECT start, last, text FROM way
         """,
-        {"kind": kind, "name": name},
-    ).fetchall()
-    return Way(frozenset(text for text, _ in found), next((text for text, last in found if last), ""))
+        (*names, kind),
+    )
+    reached: list[list[str]] = [[] for _ in names]
+    left: list[list[str]] = [[] for _ in names]
+    for start, last, text in found:
+        reached[start].append(text)
+        left[start].append(last)
+    return [_way(*both) for both in zip(reached, left, strict=True)]
+
+
+def _way(reached: list[str], left: list[str]) -> Way:
+    if len(reached) == 1:
+        return Way(frozenset(reached), reached[0])
+    ends = set(reached) - set(left)
+    return Way(frozenset(reached), ends.pop() if ends else "")
 
 
 def current(connection: sqlite3.Connection, text: str, kind: str) -> Alias | None:
@@ -115,7 +136,7 @@ def batches(connection: sqlite3.Connection) -> list[BatchRecord]:
     """All batches, oldest first."""
     found = connection.execute(
         """
-        SELECT id, source, note, at, undone_at, (SELECT count(*) FROM alias WHERE batch = batch.number)
+        SELECT id, source, note, at, undone_at, (SELECT count(*) FROM alias WHERE alias.batch = batch.number)
         FROM batch ORDER BY number
         """
     )
@@ -155,7 +176,10 @@ def add_row(connection: sqlite3.Connection, row: Row) -> None:
 
 
 def owners(connection: sqlite3.Connection, identity: Identity) -> set[Identity]:
-    """The principals of everything recorded under the names that lead to an identity."""
+    """The principals of everything recorded under the names that lead to an identity.
+
+    They are told apart by their own rows, since no two rows without a parent ever lead to one identity.
+    """
     found = connection.execute(
         f"""
         {_NAMES}
@@ -163,8 +187,8 @@ def owners(connection: sqlite3.Connection, identity: Identity) -> set[Identity]:
         FROM names CROSS JOIN lineage ON lineage.child = names.text AND lineage.kind = :kind
         """,
         identity._asdict(),
-    ).fetchall()
-    return {Identity(kind, way(connection, kind, principal).end) for kind, principal in found}
+    )
+    return {Identity(*row) for row in found}
 
 
 def extent(connection: sqlite3.Connection, batch_number: int) -> tuple[int, int, int]:
@@ -187,41 +211,6 @@ def counting_for(connection: sqlite3.Connection, first: int, last: int) -> list[
         (first, last),
     )
     return [Alias(*row) for row in found]
-
-
-def linked_with_principals_in(connection: sqlite3.Connection, first: int, last: int) -> list[Identity]:
-    """Recorded things with an alias at either end, whose principal depends on the rows `first` to `last`."""
-    found = connection.execute(
-        """
-        WITH RECURSIVE moved(kind, text) AS (
-            SELECT kind, text FROM alias WHERE number BETWEEN ? AND ?
-            UNION
-            SELECT active.kind, active.text
-            FROM moved CROSS JOIN active ON active.via = moved.text AND active.kind = moved.kind
-        )
-        SELECT DISTINCT lineage.kind, lineage.child FROM moved CROSS JOIN lineage
-        ON lineage.principal = moved.text AND lineage.principal_kind = moved.kind
-        WHERE EXISTS (SELECT 1 FROM active WHERE text = lineage.child AND kind = lineage.kind)
-        OR EXISTS (SELECT 1 FROM active WHERE via = lineage.child AND kind = lineage.kind)
-        """,
-        (first, last),
-    )
-    return [Identity(*row) for row in found]
-
-
-def newest_join(connection: sqlite3.Connection, identity: Identity) -> str:
-    """The newest batch that leads one recorded thing to an identity, which is another one."""
-    (batch,) = connection.execute(
-        f"""
-        {_NAMES}
-        SELECT active.batch FROM names
-        CROSS JOIN lineage ON lineage.child = names.text AND lineage.kind = :kind
-        CROSS JOIN active ON active.text = names.text AND active.kind = :kind
-        ORDER BY active.number DESC LIMIT 1
-        """,
-        identity._asdict(),
-    ).fetchone()
-    return str(batch)
 
 
 def circle(connection: sqlite3.Connection, kind: str, into: Way) -> frozenset[str]:

@@ -66,7 +66,6 @@ STATEMENTS = (
     ) STRICT
     """,
     "CREATE INDEX lineage_parent ON lineage (parent, parent_kind)",
-    "CREATE INDEX lineage_principal ON lineage (principal, principal_kind)",
     f"PRAGMA application_id = {APPLICATION}",
     f"PRAGMA user_version = {VERSION}",
 )

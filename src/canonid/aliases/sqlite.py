@@ -194,12 +194,14 @@ class SQLiteBatch:
         self._ended = False
 
     def link(self, text: str, canonical: str, kind: str | None = None, replace: bool = False) -> Alias:
-        """The alias by which `text` names `canonical`; see `Batch.link`. A link that raises records nothing."""
+        """The alias by which `text` names `canonical`; see `Batch.link`. One that raises records nothing."""
         if self._ended:
             path = self._connections.path
             raise StoreError(f"batch {self.id} of {path} has ended; open another one", path=str(path))
-        with self._connections.faults_told():
+        try:
             return self._links.link(text, canonical, kind, replace=replace, repeat=True)
+        except sqlite3.Error as error:
+            raise self._connections.fault(error) from error
 
     def end(self) -> None:
         """Take no more links: the connection is somebody else's from here on."""

@@ -89,8 +89,9 @@ function place(button) {
   const left = Math.max(GAP, Math.min(at.left, document.documentElement.clientWidth - width - 2 * GAP));
   const below = at.bottom + GAP;
   const above = at.top - GAP - height;
+  const top = below + height > innerHeight && above > 0 ? above : below;
   popover.style.left = `${left}px`;
-  popover.style.top = `${below + height > innerHeight && above > 0 ? above : below}px`;
+  popover.style.top = `${Math.max(GAP, Math.min(top, innerHeight - height - GAP))}px`;
 }
 
 function idRows(id) {

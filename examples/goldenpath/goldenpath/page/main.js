@@ -10,7 +10,7 @@ import { Link } from "./link.js";
 import { showOpen } from "./open.js";
 import { showSignIn } from "./sign-in.js";
 import { showStatus } from "./status.js";
-import { putInAddress, showThreads, threadInAddress } from "./threads.js";
+import { keepAddress, showThreads, threadInAddress } from "./threads.js";
 import { SHOWN_RUNS, showTimeline } from "./timeline.js";
 
 const UNSENT = "goldenpath.unsent"; // questions kept over a reload, in this tab
@@ -54,14 +54,18 @@ async function begin() {
   showAccount();
   restoreUnsent();
   await loadThreads();
-  await open(wantedThread(), { replace: true });
+  await openWanted();
   link.start();
 }
 
-function wantedThread() {
+/** Open the thread that the address names, by any of its forms; else the newest one. */
+async function openWanted() {
   const wanted = threadInAddress();
   const found = threads.find(({ id, thread }) => id === wanted || Object.values(thread.forms).includes(wanted));
-  return (found ?? threads[0])?.id ?? null;
+  const thread = (found ?? threads[0])?.id ?? null;
+  notice(wanted && !found ? "That thread is unknown, or not yours." : "");
+  if (thread === current) keepAddress(thread, { replace: true });
+  else await open(thread, { replace: true });
 }
 
 function signedOut() {
@@ -83,7 +87,7 @@ async function logOut() {
   } catch (error) {
     return notice(error.message);
   }
-  putInAddress(null, { replace: true });
+  keepAddress(null, { replace: true });
   signedOut();
 }
 
@@ -125,7 +129,7 @@ async function loadThreads() {
 
 /** Open a thread, or with null the page to begin one. */
 async function open(thread, { replace = false } = {}) {
-  if (threadInAddress() !== thread) putInAddress(thread, { replace });
+  keepAddress(thread, { replace });
   current = thread;
   jump = true;
   show();
@@ -214,6 +218,7 @@ function restoreUnsent() {
 
 function onState() {
   updateStatus();
+  show();
   if (link.state === "signed-out" && me !== null) signedOut();
 }
 
@@ -258,7 +263,6 @@ function onMessage(message) {
 }
 
 async function ready() {
-  notice("");
   attached.clear();
   exchanges.running().forEach(({ run }) => subscribe(run));
   exchanges.unsent().forEach(send);
@@ -386,13 +390,15 @@ function showNow() {
   const running = exchanges.running();
   showThreads(threads, current, new Set(running.map((exchange) => exchange.thread)));
   say(byId("thread-title"), thread?.title || "New thread");
+  document.title = thread?.title ? `${thread.title} · Golden path` : "Golden path";
   reconcile(byId("thread-id"), thread ? [thread.thread] : [], ({ canonical }) => canonical, (id) => chip(id), () => {});
   byId("empty").hidden = here.length > 0;
   showChat(here, askAgain);
   if (jump) scrollToEnd();
   jump = false;
   showTimeline(here);
-  byId("stop").hidden = !here.some((exchange) => exchange.running);
+  byId("stop").hidden = link.state !== "live" || !here.some((exchange) => exchange.running);
+  put(byId("open"), "data-stale", link.state === "live" ? null : "");
   put(byId("app"), "data-busy", running.length ? "" : null);
 }
 
@@ -453,7 +459,7 @@ document.querySelector(".skip").addEventListener("click", (event) => {
   question.focus();
 });
 document.querySelectorAll("[data-show]").forEach((button) => button.addEventListener("click", () => view(button.dataset.show)));
-addEventListener("hashchange", () => me && wantedThread() !== current && open(wantedThread(), { replace: true }));
+addEventListener("hashchange", () => me && openWanted());
 byId("suggestions").append(
   ...SUGGESTIONS.map((text) => el("li", {}, el("button", { type: "button", onclick: () => ask(text) }, text))),
 );

@@ -2,6 +2,7 @@
 
 import { opens } from "./chips.js";
 import { byId, el, put, say } from "./dom.js";
+import { formsOf } from "./ids.js";
 import { CODES } from "./link.js";
 
 const pill = byId("connection");
@@ -38,8 +39,8 @@ function details({ state, connection, session, last }) {
     el(
       "dl",
       {},
-      connection ? row("this connection", el("code", {}, connection)) : null,
-      connection ? row("session", el("code", {}, session)) : null,
+      connection ? row("this connection", el("code", {}, formsOf(connection).text)) : null,
+      connection ? row("session", el("code", {}, formsOf(session).text)) : null,
       row("last close", last ? closeOf(last) : "none so far"),
       last ? row("at", new Date(last.at).toLocaleTimeString([], { hourCycle: "h23" })) : null,
       last?.reason ? row("reason", last.reason) : null,

@@ -11,8 +11,9 @@ export function threadInAddress() {
   return new URLSearchParams(location.hash.slice(1)).get("thread");
 }
 
-/** Put a thread into the address; `replace` leaves no trace in the history. */
-export function putInAddress(thread, { replace = false } = {}) {
+/** Let the address name a thread, or none; `replace` leaves no trace in the history. */
+export function keepAddress(thread, { replace = false } = {}) {
+  if (threadInAddress() === thread) return;
   const address = thread ? `#thread=${encodeURIComponent(thread)}` : location.pathname;
   if (replace) history.replaceState(null, "", address);
   else history.pushState(null, "", address);

@@ -1,0 +1,97 @@
+"""What the documents say is run."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import time
+import tomllib
+from pathlib import Path
+
+import pytest
+from websockets.sync.client import connect
+
+from canonid import Registry, RegistryError, load_registry
+from servers import serve
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+GOLDEN = ROOT / "examples" / "goldenpath" / "canonid.toml"
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+def test_the_registry_and_the_ids_of_the_readme(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("canonid.toml").write_text(blocks(README, "toml")[0])
+    names: dict[str, object] = {}
+    exec(blocks(README, "python")[0], names)
+    registry = names["registry"]
+    assert isinstance(registry, Registry)
+    assert registry.canonical("session_66599_efa61c50").startswith("thread_")
+    assert "expected 's' there, got 'i'" in registry.recognise("sesion_66599_efa61c50").reason
+    for line in re.findall(r"^\$ canonid (.*?)(?: < .*)?$", README, re.MULTILINE):
+        command = [sys.executable, "-m", "canonid.cli", *line.split()]
+        result = subprocess.run(command, input="", capture_output=True, text=True, check=False)
+        assert result.returncode == 0, result.stderr
+
+
+def test_the_ten_lines_of_the_readme_serve_a_websocket(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("canonid.toml").write_text(GOLDEN.read_text())
+    names: dict[str, object] = {}
+    exec(blocks(README, "python")[1], names)
+    registry, store, hub = names["registry"], names["store"], names["hub"]
+    user, session = registry.mint("user"), registry.mint("session")
+    with store:
+        store.record(user)
+        store.record(session, parent=user)
+        ticket = hub.tickets.issue(principal=user, session=session, expires_at=time.time() + 60)
+        with serve(names["app"]) as url:
+            offer = ["canonid.v1", f"ticket.{ticket}"]
+            with connect(url.replace("http", "ws") + "/ws", subprotocols=offer) as socket:
+                assert '"ready"' in socket.recv()
+                socket.send('{"type": "say", "text": "hello"}')
+                assert socket.recv() == '{"type":"echo","text":"hello"}'
+
+
+def test_every_format_in_the_docs_is_one():
+    text = (ROOT / "docs" / "formats.md").read_text()
+    tables = [tomllib.loads(block)["formats"] for block in blocks(text, "toml")]
+    for formats in tables:
+        for name, table in formats.items():
+            kinds = {*table["kinds"], "thread"}
+            declared = "".join(f"[kinds.{kind}]\n" for kind in sorted(kinds))
+            listed = ", ".join(f'"{kind}"' for kind in table["kinds"])
+            Registry.from_toml(
+                f"{declared}[formats.{name}]\npattern = '{table['pattern']}'\nkinds = [{listed}]\n"
+            )
+
+
+def test_the_faults_that_the_docs_show_are_the_ones_that_are_told():
+    with pytest.raises(RegistryError) as caught:
+        Registry.from_toml('[kinds.a]\n[formats.bad]\npattern = "{x:slug}_{y:slug}"\nkinds = ["a"]\n')
+    shown = (ROOT / "docs" / "formats.md").read_text()
+    ((path, sentence),) = caught.value.faults
+    assert f"{path}: {sentence}" in shown
+
+
+def test_the_concepts_page_shows_what_the_code_answers():
+    text = (ROOT / "docs" / "concepts.md").read_text()
+    registry = load_registry(GOLDEN)
+    assert registry.recognise("session_0_00000000").reason in text
+    tree = blocks(text, "")[1]
+    for kind, example in re.findall(r"(\w+)\s+(\S+_\S+|[0-9a-f-]{36})", tree):
+        assert registry.recognise(example, kind).answer is not None, example
+
+
+@pytest.mark.parametrize(
+    "page", [*sorted(ROOT.glob("docs/*.md")), ROOT / "README.md"], ids=lambda path: path.name
+)
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
+        if not target.startswith("http") and target != "docs/golden-path.png":
+            assert (page.parent / target).exists(), target
