@@ -71,7 +71,7 @@ def test_recording_the_same_again_gives_the_existing_record(family, registry):
 def test_what_contradicts_the_records_is_refused(family, child, more):
     family.record(OTHER)
     before = family.ancestry(RUN), family.children(USER)
-    with pytest.raises(LineageConflict):
+    with pytest.raises((LineageConflict, InvalidId)):  # the latter for a parent of another kind
         family.record(child, **more)
     assert (family.ancestry(RUN), family.children(USER)) == before
     with pytest.raises(NotFound):
@@ -149,10 +149,18 @@ def test_of_two_records_of_one_thing_the_older_counts(family):
 
 
 def test_ancestry_ends_even_where_a_child_turns_out_to_be_its_parent(family):
-    below = typeid("run", 2)
-    family.record(below, parent=RUN)
-    family.link(RUN, below, source="merge")
-    assert [step.child for step in family.ancestry(RUN)] == [below, THREAD, USER]
+    above, below = typeid("transaction", 1), typeid("transaction", 2)  # of no declared parent
+    family.record(above, parent=THREAD)
+    family.record(below, parent=above)
+    family.link(above, below, source="merge")
+    assert [step.child for step in family.ancestry(above)] == [below, THREAD, USER]
+
+
+def test_a_kind_with_a_declared_parent_is_never_recorded_as_its_own_principal(family):
+    with pytest.raises(LineageConflict, match="a session belongs to a user; name the parent"):
+        family.record(SESSION)
+    with pytest.raises(LineageConflict, match="a session belongs to a user, not to a thread"):
+        family.record(SESSION, parent=THREAD, parent_kind="thread")
 
 
 def test_principal_sees_its_own_in_any_writing(family, registry):

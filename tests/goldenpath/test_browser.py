@@ -237,6 +237,8 @@ def test_what_is_open_shows_each_id_in_every_form(page: Page) -> None:
     expect(forms.locator("[data-format=manager] code")).to_have_text(re.compile(r"^agent_\d+_[0-9a-f]{8}$"))
     expect(forms.locator("[data-format=typeid] code")).to_have_text(re.compile(r"^agent_[0-7][0-9a-z]{25}$"))
     expect(forms.locator("[data-format=uuid] code")).to_have_text(re.compile(r"^[0-9a-f-]{36}$"))
+    page.keyboard.press("Escape")
+    expect(forms).to_be_hidden()
     page.get_by_test_id("stop").click()
     expect(answer(page, "cancelled")).to_contain_text("Stopped")
     expect(agent).to_have_count(0)

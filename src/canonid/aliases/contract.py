@@ -129,8 +129,9 @@ class Store(Protocol):
     ) -> Lineage:
         """Write lineage, at the creation of the child. Recording the same again changes nothing.
 
-        InvalidId where a text names nothing; LineageConflict if the child is recorded elsewhere, the parent
-        is not recorded, or the principal is not the parent's.
+        `parent_kind` is by default the one that the registry declares. InvalidId where a text names nothing;
+        LineageConflict if the child is recorded elsewhere, the parent is missing, not recorded, or of another
+        kind than declared, or the principal is not the parent's.
         """
 
     def lineage(self, text: str, kind: str | None = None) -> Lineage:

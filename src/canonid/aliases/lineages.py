@@ -104,11 +104,12 @@ class Lineages:
 
     def existing(self, connection: sqlite3.Connection, birth: Birth) -> Lineage | None:
         """The lineage of the child if it has one already. Raises LineageConflict if that says otherwise."""
-        row = queries.oldest_row(connection, self._resolver.resolve(connection, birth.child, birth.kind))
+        child = self._resolver.resolve(connection, birth.child, birth.kind)
+        row = queries.oldest_row(connection, child)
         if row is None:
             return None
         lineage = self._read(connection, row)
-        parent = self._parent(connection, birth)
+        parent = self._parent(connection, birth, child.kind)
         if parent != (row.parent_identity and self._resolver.follow(connection, row.parent_identity)):
             raise LineageConflict(
                 f"{show(birth.child)} is recorded under {show(lineage.parent or 'no parent')}; it can't be"
@@ -122,7 +123,7 @@ class Lineages:
         child = self._resolver.own_name(connection, birth.child, birth.kind)
         require_storable(birth.child)
         require_storable(child.canonical)
-        parent = self._parent(connection, birth)
+        parent = self._parent(connection, birth, child.kind)
         above = parent and queries.oldest_row(connection, parent)
         if parent and not above:
             raise LineageConflict(f"parent {show(birth.parent)} is not recorded; record it first")
@@ -142,10 +143,18 @@ class Lineages:
         queries.add_row(connection, row)
         return self._read(connection, row)
 
-    def _parent(self, connection: sqlite3.Connection, birth: Birth) -> Identity | None:
+    def _parent(self, connection: sqlite3.Connection, birth: Birth, kind: str) -> Identity | None:
+        declared = self._resolver.parent_kind(kind)
         if birth.parent is None:
+            if declared is not None:
+                # Without this check a forgotten argument would make the thing its own principal.
+                raise LineageConflict(
+                    f"a {kind} belongs to a {declared}; name the parent of {show(birth.child)}"
+                )
             return None
-        return self._resolver.resolve(connection, birth.parent, birth.parent_kind)
+        if declared is not None and birth.parent_kind not in (None, declared):
+            raise LineageConflict(f"a {kind} belongs to a {declared}, not to a {birth.parent_kind}")
+        return self._resolver.resolve(connection, birth.parent, birth.parent_kind or declared)
 
     def _require_principal(self, connection: sqlite3.Connection, birth: Birth, recorded: Identity) -> None:
         if birth.principal is None:

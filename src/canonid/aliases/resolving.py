@@ -49,6 +49,10 @@ class Resolver:
         start = self.start(connection, text, kind)
         return self._registry.recognise(text, start.kind).answer or start
 
+    def parent_kind(self, kind: str) -> str | None:
+        """The kind that things of this kind are declared to belong to."""
+        return self._registry.kind(kind).parent
+
     def _kind_settled_by(self, service: str, text: str) -> str | None:
         """The kind that a text of several kinds has where `service` emitted it."""
         answer = self._registry.recognise(text, service=service).answer

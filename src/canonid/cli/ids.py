@@ -100,7 +100,7 @@ def _recorded(store: SQLiteStore, text: str, options: argparse.Namespace) -> dic
         identity = store.resolve(text, options.kind, options.service)
     except InvalidId:
         return {}
-    aliases = [alias.text for alias in store.aliases(canonical=identity.canonical)]
+    aliases = [alias.text for alias in store.aliases(canonical=identity.canonical, kind=identity.kind)]
     try:
         lineage = [step.child for step in store.ancestry(identity.canonical, identity.kind)]
     except NotFound:

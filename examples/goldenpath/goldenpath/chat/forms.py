@@ -23,5 +23,5 @@ class Forms:
     def recorded(self, kind: str, text: str) -> dict[str, Any]:
         """The same with the aliases that the store holds. Blocks: call it in a thread."""
         canonical = self._store.resolve(text, kind).canonical
-        aliases = [alias.text for alias in self._store.aliases(canonical=canonical)]
+        aliases = [alias.text for alias in self._store.aliases(canonical=canonical, kind=kind)]
         return self.of(kind, text) | {"canonical": canonical, "aliases": aliases}

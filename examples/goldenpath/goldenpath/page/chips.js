@@ -4,7 +4,7 @@ import { byId, el, icon, put, say } from "./dom.js";
 import { formsOf, rowsOf } from "./ids.js";
 
 const OPEN_AFTER = 180; // ms of hovering
-const CLOSE_AFTER = 250; // ms to cross the space between a chip and its popover
+const CLOSE_AFTER = 350; // ms to cross the space between a chip and its popover
 const GAP = 6; // px
 export const SHORT = [13, 6]; // characters shown of a long ID: from its start and from its end
 export const MEDIUM = [16, 8];
@@ -86,10 +86,13 @@ function hide() {
 function place(button) {
   const at = button.getBoundingClientRect();
   const { offsetWidth: width, offsetHeight: height } = popover;
-  const left = Math.max(GAP, Math.min(at.left, document.documentElement.clientWidth - width - 2 * GAP));
-  const below = at.bottom + GAP;
+  const column = button.closest(".inspector")?.getBoundingClientRect();
+  const beside = column ? column.left - GAP - width : 0;
+  const fits = beside > 0; // then it covers nothing of what it explains
+  const left = fits ? beside : Math.max(GAP, Math.min(at.left, document.documentElement.clientWidth - width - 2 * GAP));
   const above = at.top - GAP - height;
-  const top = below + height > innerHeight && above > 0 ? above : below;
+  const below = at.bottom + GAP + height > innerHeight && above > 0 ? above : at.bottom + GAP;
+  const top = fits ? at.top - GAP : below;
   popover.style.left = `${left}px`;
   popover.style.top = `${Math.max(GAP, Math.min(top, innerHeight - height - GAP))}px`;
 }

@@ -25,6 +25,8 @@ const OPEN_IDLE = 15_000;
 
 let me = null;
 let threads = [];
+let listed = false; // whether `threads` is what the server says
+let making = null; // the thread being made
 let current = null; // the open thread
 let exchanges = new Exchanges();
 let renewal = null;
@@ -54,7 +56,7 @@ async function begin() {
   showAccount();
   restoreUnsent();
   await loadThreads();
-  await openWanted();
+  if (listed) await openWanted();
   link.start();
 }
 
@@ -73,6 +75,7 @@ function signedOut() {
   me = null;
   link.stop();
   threads = [];
+  listed = false;
   current = null;
   exchanges = new Exchanges();
   show();
@@ -118,11 +121,16 @@ function showAccount() {
 // Threads
 
 async function loadThreads() {
+  const user = me;
+  let loaded;
   try {
-    threads = await call("GET", "/api/threads");
+    loaded = await call("GET", "/api/threads");
   } catch (error) {
     return failed(error);
   }
+  if (me !== user) return; // logged out meanwhile
+  threads = loaded;
+  listed = true;
   learn(threads);
   show();
 }
@@ -140,6 +148,7 @@ async function open(thread, { replace = false } = {}) {
 }
 
 async function load(thread) {
+  const user = me;
   let loaded;
   try {
     loaded = await call("GET", threadPath(thread));
@@ -148,6 +157,7 @@ async function load(thread) {
     notice("This thread is unknown, or not yours.");
     return drop(thread);
   }
+  if (me !== user) return;
   learn(loaded);
   exchanges.load(loaded);
   loaded.runs.forEach(subscribe);
@@ -161,8 +171,16 @@ async function drop(thread) {
   if (thread === current) await open(threads[0]?.id ?? null, { replace: true });
 }
 
-async function newThread() {
-  if (current !== null && !exchanges.of(current).length) return current;
+/** A thread to ask in: the open one if it is empty, else a new one. */
+function newThread() {
+  if (current !== null && !exchanges.of(current).length) return Promise.resolve(current);
+  making ??= makeThread().finally(() => {
+    making = null;
+  });
+  return making;
+}
+
+async function makeThread() {
   const made = await call("POST", "/api/threads", {});
   learn(made);
   threads = [made, ...threads];
@@ -272,6 +290,7 @@ async function ready() {
     await load(current);
   }
   await loadThreads();
+  if (listed && current === null) await openWanted();
   await checkUser();
 }
 
