@@ -34,8 +34,8 @@ browser:         ## Debian's Chromium, for the browser test
 	  if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null; \
 	  else echo "make browser: no chromium here and no right to install it; as root: apt-get install chromium"; fi; }
 
-matrix: setup    ## the library's tests on every supported Python that is found
-	@for version in 3.11 3.12 3.13; do \
+matrix: setup    ## the library's tests on the other supported Pythons that are found
+	@for version in 3.12 3.13; do \
 	  command -v python$$version >/dev/null && python$$version -c '' 2>/dev/null || { echo "python$$version: not found, skipped"; continue; }; \
 	  $(MAKE) --no-print-directory setup VENV=.venv-$$version PYTHON=python$$version && \
 	  .venv-$$version/bin/python -m pytest -q -m 'not browser' || exit 1; \
