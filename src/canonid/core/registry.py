@@ -24,6 +24,22 @@ class Registry:
 
     Reading and translating are pure functions of the declarations; only `mint` uses the clock and
     entropy. Thread-safe.
+
+    >>> registry = Registry.from_toml('''
+    ... [kinds.user]
+    ... [kinds.thread]
+    ... [formats.uuid]
+    ... [formats.old]
+    ... pattern = "{kind}_{operation:slug}_{counter:int}_{random:hex(8)}"
+    ... ''')
+    >>> registry.mint("user")[:6]
+    'user_0'
+    >>> registry.translate("user_01h455vb4pex5vsknk084sn02q", "uuid")
+    '01890a5d-ac96-774b-bcce-b302099a8057'
+    >>> registry.canonical("thread_chat_41_9f3c2b1a")
+    'thread_1rb4qa5k7hg0evmg59tnbdvhs9'
+    >>> registry.recognise("01890a5d-ac96-774b-bcce-b302099a8057").reason[-54:]
+    'fits several kinds (thread, user); say which is meant'
     """
 
     def __init__(
