@@ -8,6 +8,8 @@ one bit per code point.
 from __future__ import annotations
 
 import re
+from functools import reduce
+from operator import or_
 from typing import NamedTuple
 
 
@@ -128,6 +130,45 @@ def longest(node: Node) -> int:
             return high
         case Repeat(inner, low, high):
             return longest(inner) * (low if high is None else high)
+
+
+def shortest(node: Node) -> int:
+    """The length of the shortest text of a node."""
+    match node:
+        case Text(text):
+            return len(text)
+        case Chars():
+            return 1
+        case Seq(parts):
+            return sum(map(shortest, parts))
+        case Alt(options):
+            return min(map(shortest, options))
+        case Slug(low, _):
+            return low
+        case Repeat(inner, low, _):
+            return shortest(inner) * low
+
+
+def first(node: Node) -> int:
+    """The set of characters that a text of the node may begin with."""
+    match node:
+        case Text(text):
+            return 1 << ord(text[0]) if text else 0
+        case Chars(mask):
+            return mask
+        case Seq(parts):
+            union = 0
+            for part in parts:
+                union |= first(part)
+                if shortest(part):
+                    break
+            return union
+        case Alt(options):
+            return reduce(or_, map(first, options))
+        case Slug():
+            return WORD.mask
+        case Repeat(inner, _, _):
+            return first(inner)
 
 
 def regex(node: Node) -> str:

@@ -29,12 +29,8 @@ def overlaps(writings: Sequence[Writing]) -> list[Overlap]:
     formats: dict[str, list[Writing]] = {}
     for writing in writings:
         formats.setdefault(writing.format, []).append(writing)
-    wide = {name: _union(group, exact=False) for name, group in formats.items()}
-    found = (
-        _overlap(formats[first], formats[second], wide[first], wide[second])
-        for first, second in combinations_with_replacement(formats, 2)
-    )
-    return [overlap for overlap in found if overlap is not None]
+    pairs = combinations_with_replacement(formats.values(), 2)
+    return [overlap for first, second in pairs if (overlap := _overlap(first, second)) is not None]
 
 
 def second_reading(writing: Writing) -> str | None:
@@ -42,25 +38,24 @@ def second_reading(writing: Writing) -> str | None:
 
     The bounds of slugs don't count: a pattern that is only settled by the length of a slug is refused.
     """
+    if writing.elastic <= 1:
+        return None  # all other parts have fixed lengths, which leave one way to split
     return two_readings(writing.automaton)
 
 
-def _union(writings: Sequence[Writing], *, exact: bool) -> Automaton:
-    return automaton([path for writing in writings for path in writing.paths(writing.kind)], exact=exact)
-
-
-def _overlap(
-    first: Sequence[Writing], second: Sequence[Writing], wide_first: Automaton, wide_second: Automaton
-) -> Overlap | None:
-    same = first is second
-    if same and not _names_its_kind(first):
+def _overlap(first: Sequence[Writing], second: Sequence[Writing]) -> Overlap | None:
+    if first is second and not _names_its_kind(first):
         return None  # written alike for every kind on purpose, like a bare UUID
     mixed = (first[0].payload is None) != (second[0].payload is None)
 
     def clash(left: str, right: str) -> bool:
         return left != right or mixed
 
-    found = shortest_common(wide_first, wide_second, clash)
+    near = [(a, b) for a in first for b in second if clash(a.kind, b.kind) and _may_share_a_text(a, b)]
+    if not near:
+        return None
+    first, second = list(dict.fromkeys(a for a, _ in near)), list(dict.fromkeys(b for _, b in near))
+    found = shortest_common(_union(first, exact=False), _union(second, exact=False), clash)
     if found is None:
         return None
     text, first_kind, second_kind = found
@@ -70,6 +65,15 @@ def _overlap(
         if found is None:
             return None
     return Overlap(first[0].format, second[0].format, *found)
+
+
+def _may_share_a_text(a: Writing, b: Writing) -> bool:
+    """False only if lengths or first characters rule it out; saves building most automata."""
+    return a.first & b.first != 0 and a.shortest <= b.longest and b.shortest <= a.longest
+
+
+def _union(writings: Sequence[Writing], *, exact: bool) -> Automaton:
+    return automaton([path for writing in writings for path in writing.paths(writing.kind)], exact=exact)
 
 
 def _names_its_kind(writings: Sequence[Writing]) -> bool:

@@ -25,8 +25,7 @@ class Recogniser:
         }
         self._by_first: dict[str, list[Writing]] = {}
         for writing in writings:
-            _, first = expected_at(writing.automaton, "")
-            for char in members(first):
+            for char in members(writing.first):
                 self._by_first.setdefault(char, []).append(writing)
 
     def recognise(self, text: object, kind: str | None, service: Service | None) -> Recognition:

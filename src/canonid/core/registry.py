@@ -39,7 +39,7 @@ class Registry:
     >>> registry.canonical("thread_chat_41_9f3c2b1a")
     'thread_1rb4qa5k7hg0evmg59tnbdvhs9'
     >>> registry.recognise("01890a5d-ac96-774b-bcce-b302099a8057").reason[-54:]
-    'fits several kinds (thread, user); say which is meant'
+    ' fits several kinds (thread, user); say which is meant'
     """
 
     def __init__(

@@ -10,7 +10,7 @@ from itertools import product
 from canonid.core import payload
 from canonid.core.automata import Automaton, Path, automaton
 from canonid.core.grammar import PAYLOADS, Field, Item, Optional, Pattern, Value, fields
-from canonid.core.language import Alt, Node, Repeat, Seq, Slug, Text, longest, regex
+from canonid.core.language import Alt, Node, Repeat, Seq, Slug, Text, first, longest, regex, shortest
 
 MAX_OPTIONAL = 4
 
@@ -27,7 +27,8 @@ class Writing:
         self._prefix = prefix
         self._nested = nested
         self.node = self._node(pattern)
-        self.longest = longest(self.node)
+        self.shortest, self.longest = shortest(self.node), longest(self.node)
+        self.first = first(self.node)
         self._fields = {field.name: field for field in fields(pattern) if field.type != "kind"}
         self._bounded = [
             (field.name, field.node.low, field.node.high)
@@ -148,6 +149,12 @@ class Writing:
                 label += 1
             labelled.append([sequence, []] if isinstance(item, Optional) else [sequence])
         return [Path([step for part in choice for step in part], tag) for choice in product(*labelled)]
+
+    @property
+    def elastic(self) -> int:
+        """How many parts of the pattern can have different lengths."""
+        nodes = [self._item_node(item) for item in self.pattern]
+        return sum(shortest(node) != longest(node) for node in nodes)
 
     @cached_property
     def automaton(self) -> Automaton:

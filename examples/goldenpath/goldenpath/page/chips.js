@@ -186,6 +186,6 @@ document.addEventListener("keydown", (event) => {
   if (shown && (event.key === "Escape" || (event.key === "Tab" && leaves(event.shiftKey)))) back(event);
 });
 // It would be left behind by what moves: scrolled columns and chips that are gone.
-document.addEventListener("scroll", (event) => shown && !popover.contains(event.target) && event.target.contains(shown) && hide(), true);
+document.addEventListener("scroll", ({ target }) => shown && target.contains(shown) && hide(), true);
 addEventListener("resize", hide);
 setInterval(() => shown && !shown.isConnected && hide(), 500);

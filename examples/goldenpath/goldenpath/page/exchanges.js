@@ -107,7 +107,8 @@ export class Exchanges {
     exchange.question = message.text;
     exchange.questionIds = message.ids;
     exchange.askedAt = message.created_at;
-    if (exchange.status === "unsent" || runs.includes(exchange.run)) exchange.status = exchange.ended ? exchange.status : "running";
+    if (exchange.ended) return;
+    if (exchange.status === "unsent" || runs.includes(exchange.run)) exchange.status = "running";
   }
 
   #answered(exchange, message) {

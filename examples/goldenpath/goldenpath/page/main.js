@@ -84,12 +84,12 @@ function signedOut() {
 }
 
 async function logOut() {
-  sessionStorage.removeItem(UNSENT);
   try {
     await call("POST", "/auth/logout");
   } catch (error) {
     return notice(error.message);
   }
+  sessionStorage.removeItem(UNSENT);
   keepAddress(null, { replace: true });
   signedOut();
 }
@@ -153,15 +153,16 @@ async function load(thread) {
   try {
     loaded = await call("GET", threadPath(thread));
   } catch (error) {
+    if (me !== user) return undefined;
     if (error.status !== 404) return failed(error);
     notice("This thread is unknown, or not yours.");
     return drop(thread);
   }
-  if (me !== user) return;
+  if (me !== user) return undefined;
   learn(loaded);
   exchanges.load(loaded);
   loaded.runs.forEach(subscribe);
-  show();
+  return show();
 }
 
 async function drop(thread) {
@@ -253,7 +254,7 @@ async function dropUnknown() {
   const known = new Set(threads.map(({ id }) => id));
   for (const exchange of [...exchanges.unsent(), ...exchanges.running()]) {
     if (!known.has(exchange.thread)) exchanges.remove(exchange);
-    else if (exchange.run) exchange.rewind();
+    else if (exchange.run) exchange.status = "lost"; // unless the thread, loaded again, says that it lives
   }
   keepUnsent();
   if (current !== null && !known.has(current)) await open(threads[0]?.id ?? null, { replace: true });
@@ -464,7 +465,8 @@ byId("ask").addEventListener("submit", (event) => {
   ask(text);
 });
 byId("stop").addEventListener("click", () => {
-  for (const { run } of exchanges.of(current).filter((exchange) => exchange.running)) link.send({ type: "cancel", run });
+  const running = exchanges.of(current).filter((exchange) => exchange.running);
+  for (const { run } of running) link.send({ type: "cancel", run });
 });
 byId("new-thread").addEventListener("click", async () => {
   view("chat");
@@ -477,7 +479,9 @@ document.querySelector(".skip").addEventListener("click", (event) => {
   event.preventDefault(); // the address holds the thread
   question.focus();
 });
-document.querySelectorAll("[data-show]").forEach((button) => button.addEventListener("click", () => view(button.dataset.show)));
+for (const button of document.querySelectorAll("[data-show]")) {
+  button.addEventListener("click", () => view(button.dataset.show));
+}
 addEventListener("hashchange", () => me && openWanted());
 byId("suggestions").append(
   ...SUGGESTIONS.map((text) => el("li", {}, el("button", { type: "button", onclick: () => ask(text) }, text))),

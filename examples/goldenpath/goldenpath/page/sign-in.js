@@ -27,8 +27,9 @@ async function enter(entered) {
   if (submit.disabled) return;
   error.hidden = true;
   submit.disabled = true;
+  const path = signingUp ? "/auth/sign-up" : "/auth/login";
   try {
-    await call("POST", signingUp ? "/auth/sign-up" : "/auth/login", { name: name.value.trim(), password: password.value });
+    await call("POST", path, { name: name.value.trim(), password: password.value });
   } catch (refusal) {
     error.hidden = false;
     say(error, sentence(refusal.message));

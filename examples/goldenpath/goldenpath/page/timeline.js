@@ -28,9 +28,23 @@ list.append(nothing, runs);
 
 /** Show the events of these exchanges. */
 export function showTimeline(exchanges) {
-  const told = exchanges.filter(({ run, events, running }) => run && (events.length || running)).slice(-SHOWN_RUNS).reverse();
+  const told = exchanges
+    .filter(({ run, events, running }) => run && (events.length || running))
+    .slice(-SHOWN_RUNS)
+    .reverse();
   nothing.hidden = told.length > 0;
+  const before = newestRow();
   reconcile(runs, told, ({ key }) => key, makeRun, updateRun);
+  if (newestRow() !== before) follow();
+}
+
+const newestRow = () => runs.querySelector(".run .event:last-child");
+
+/** Keep the newest event in sight, unless somebody is looking at another one. */
+function follow() {
+  if (list.matches(":hover, :focus-within")) return;
+  const row = newestRow()?.getBoundingClientRect();
+  if (row) list.scrollTop = Math.max(0, list.scrollTop + row.bottom - list.getBoundingClientRect().bottom);
 }
 
 function makeRun({ run }) {
