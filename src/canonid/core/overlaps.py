@@ -6,7 +6,7 @@ things: they are of different kinds, or one is exact and the other derived.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import combinations_with_replacement
 from typing import NamedTuple
 
@@ -29,8 +29,16 @@ def overlaps(writings: Sequence[Writing]) -> list[Overlap]:
     formats: dict[str, list[Writing]] = {}
     for writing in writings:
         formats.setdefault(writing.format, []).append(writing)
+    wide: dict[str, Automaton] = {}
+
+    def widened(group: Sequence[Writing]) -> Automaton:
+        name = group[0].format
+        if name not in wide:
+            wide[name] = _union(group, exact=False)
+        return wide[name]
+
     pairs = combinations_with_replacement(formats.values(), 2)
-    return [overlap for first, second in pairs if (overlap := _overlap(first, second)) is not None]
+    return [found for first, second in pairs if (found := _overlap(first, second, widened)) is not None]
 
 
 def second_reading(writing: Writing) -> str | None:
@@ -43,7 +51,9 @@ def second_reading(writing: Writing) -> str | None:
     return two_readings(writing.automaton)
 
 
-def _overlap(first: Sequence[Writing], second: Sequence[Writing]) -> Overlap | None:
+def _overlap(
+    first: Sequence[Writing], second: Sequence[Writing], widened: Callable[[Sequence[Writing]], Automaton]
+) -> Overlap | None:
     if first is second and not _names_its_kind(first):
         return None  # written alike for every kind on purpose, like a bare UUID
     mixed = (first[0].payload is None) != (second[0].payload is None)
@@ -51,11 +61,9 @@ def _overlap(first: Sequence[Writing], second: Sequence[Writing]) -> Overlap | N
     def clash(left: str, right: str) -> bool:
         return left != right or mixed
 
-    near = [(a, b) for a in first for b in second if clash(a.kind, b.kind) and _may_share_a_text(a, b)]
-    if not near:
+    if not any(_may_share_a_text(a, b) for a in first for b in second if clash(a.kind, b.kind)):
         return None
-    first, second = list(dict.fromkeys(a for a, _ in near)), list(dict.fromkeys(b for _, b in near))
-    found = shortest_common(_union(first, exact=False), _union(second, exact=False), clash)
+    found = shortest_common(widened(first), widened(second), clash)
     if found is None:
         return None
     text, first_kind, second_kind = found
