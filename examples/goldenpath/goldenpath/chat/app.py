@@ -70,6 +70,8 @@ def create_app(settings: Settings, registry: Registry, records: SQLiteStore, aut
             response.headers.setdefault(name, value)
         if request.url.path.startswith("/api"):
             response.headers["Cache-Control"] = "no-store"
+        elif request.url.path.startswith("/page"):
+            response.headers["Cache-Control"] = "no-cache"
         return response
 
     @app.exception_handler(NotFound)
@@ -108,14 +110,14 @@ def create_app(settings: Settings, registry: Registry, records: SQLiteStore, aut
 
     @app.get("/api/threads/{thread_id}")
     async def thread(thread_id: str, caller: Signed) -> dict[str, Any]:
-        def read() -> tuple[Thread | None, list[Message]]:
-            child = records.authorise(thread_id, kind="thread", principal=caller.user).child
-            return store.thread(child), store.messages(child)
-
-        found, messages = await asyncio.to_thread(read)
+        lineage = await asyncio.to_thread(records.authorise, thread_id, kind="thread", principal=caller.user)
+        # Before the messages are read: a run that ends in between must not look lost.
+        live = {run.id for run in hub.runs_of(lineage.child) if not run.ended}
+        found, messages = await asyncio.to_thread(
+            lambda: (store.thread(lineage.child), store.messages(lineage.child))
+        )
         if found is None:
             raise NotFound
-        live = {run.id for run in hub.runs_of(found.id) if not run.ended}
         return shown_thread(found) | {"messages": shown_messages(messages, live), "runs": sorted(live)}
 
     @app.post("/api/ticket")
