@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 MAX_TERMS = 12  # of a query; the rest is ignored
+NEAR = 0.6  # of the best score
 
 _STOP_WORDS = frozenset(
     re.findall(
@@ -68,7 +69,10 @@ class Docs:
             )
 
     def search(self, query: str, limit: int = 3) -> list[Hit]:
-        """The sections that hold at least half of the query's terms, best first. Any text is a query."""
+        """The sections that hold at least half of the query's terms, best first. Any text is a query.
+
+        What matches much worse than the best one is left out.
+        """
         # Quoted, a term can't be FTS5 syntax: it holds no quote itself (see `terms`).
         wanted = [f'"{term}"' for term in terms(query)]
         if not wanted:
@@ -76,7 +80,8 @@ class Docs:
         with self._lock:
             held = Counter(row for term in wanted for (row,) in self._database.execute(_HOLDING, [term]))
             ranked = self._database.execute(_RANKED, [" OR ".join(wanted)]).fetchall()
-        return [Hit(*found) for row, *found in ranked if 2 * held[row] >= len(wanted)][:limit]
+        hits = [Hit(*found) for row, *found in ranked if 2 * held[row] >= len(wanted)][:limit]
+        return [hit for hit in hits if hit.score >= NEAR * hits[0].score]
 
     def close(self) -> None:
         with self._lock:
@@ -137,6 +142,7 @@ def _sections(markdown: str) -> list[_Section]:
 
 
 _LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
+_EMPHASIS = re.compile(r"(?<![\w*])\*(?![\s*])([^*\n]+)(?<!\s)\*(?![\w*])")
 _ROW_END = re.compile(r"\s*\|\s*$", re.MULTILINE)
 _MARKUP = re.compile(
     r"<!--.*?-->|</?(?:a|br|div|details|h[1-6]|img|kbd|p|picture|source|sub|summary|sup)\b[^>]*>"
@@ -147,4 +153,5 @@ _MARKUP = re.compile(
 
 def _plain(markdown: str) -> str:
     """Markdown as running text: no links, emphasis, HTML or table frames."""
-    return " ".join(_MARKUP.sub("", _ROW_END.sub(";", _LINK.sub(r"\1", markdown))).split())
+    text = _EMPHASIS.sub(r"\1", _LINK.sub(r"\1", markdown))
+    return " ".join(_MARKUP.sub("", _ROW_END.sub(";", text)).split())
