@@ -38,7 +38,7 @@ def test_the_examples_in_docstrings_hold(name):
 
 
 def test_some_docstrings_have_examples():
-    assert sum(len(e.examples) for e in doctest.DocTestFinder().find(canonid.Registry)) > 5
+    assert sum(len(e.examples) for e in doctest.DocTestFinder().find(canonid.Registry)) >= 5
 
 
 def blocks(text: str, language: str) -> list[str]:

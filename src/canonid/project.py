@@ -24,22 +24,26 @@ def find_registry(start: Path | str = ".") -> Path | None:
 
 def load_registry(path: Path | str | None = None) -> Registry:
     """The registry in a file, by default the nearest one upwards. Raises RegistryError with every fault."""
-    found = find_registry() if path is None else Path(path)
+    try:
+        found = find_registry() if path is None else Path(path)
+    except OSError as error:
+        raise RegistryError([("canonid.toml", f"can't be looked for: {error.strerror}")]) from None
     if found is None:
         raise RegistryError(
             [("canonid.toml", "not found here or in any folder above; name one, or write one")]
         )
     try:
         text = found.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "is not UTF-8"
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "the name or the text is not valid"
         raise RegistryError([("file", f"can't be read: {reason}")], str(found)) from None
     return Registry.from_toml(text, source=str(found))
 
 
 def _declares(path: Path) -> bool:
     try:
-        return "canonid" in tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {})
-    except (OSError, ValueError):
+        tool = tomllib.loads(path.read_text(encoding="utf-8")).get("tool")
+        return isinstance(tool, dict) and "canonid" in tool
+    except (OSError, ValueError, RecursionError):
         # Somebody else's broken file above ours is not ours to report.
         return False

@@ -33,7 +33,7 @@ BAD = {
     "{n:one-of(a, a)}": "stands twice",
     "{n:one-of()}": "expected words",
     "{n:time(min)}": "expected time(ms)",
-    "{n:time(ms, 3)}": "10 to 16 digits",
+    "{n:time(ms, 12)}": "expected 13 to 16",
     "{n:time(ms % 0)}": "expected time(ms)",
     "{n:uuid(4)}": "no options after uuid",
     "{n:id}": "kind of the nested ID",

@@ -25,7 +25,7 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "goldenpath"
 CHROMIUM = os.environ.get("GOLDENPATH_CHROMIUM") or shutil.which("chromium")
 PATIENCE = 40_000  # ms
-TOKEN_DELAY = "0.05"  # seconds; an answer from the docs takes some ten
+TOKEN_DELAY = "0.15"  # seconds; an answer from the docs takes some ten
 LONG_QUESTION = "How do old and new IDs both resolve?"
 EVENTS = ["agent_started", "agent_thinking", "tool_executing", "tool_completed", "agent_completed"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from canonid.cli.output import iso, line, record, rows, texts
 from canonid.core import Reading, Recognition, Registry
+from canonid.core.declaring import RESERVED_FIELDS
 from canonid.errors import InvalidId, NotFound, show
 from canonid.project import load_registry
 
@@ -60,17 +62,16 @@ def _mint(options: argparse.Namespace) -> int:
 
 
 def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
+    if not re.fullmatch(r"[1-9][0-9]{0,11}", text):
         raise argparse.ArgumentTypeError(f"expected a number from 1, got {show(text)}")
     return int(text)
 
 
-def _field(text: str) -> tuple[str, str | int]:
+def _field(text: str) -> tuple[str, str]:
     name, separator, value = text.partition("=")
-    if not separator or not name.isidentifier():
+    if not separator or not name.isidentifier() or name in RESERVED_FIELDS:
         raise argparse.ArgumentTypeError(f"expected NAME=VALUE, got {show(text)}")
-    number = value.isascii() and value.isdecimal() and str(int(value)) == value
-    return name, int(value) if number else value
+    return name, value
 
 
 # explain
@@ -83,7 +84,7 @@ def _explain_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _explain(options: argparse.Namespace) -> int:
-    registry = load_registry(options.registry)
+    registry = _registry(options)
     code = 0
     with _store(options.store, registry) as store:
         for text in texts(options.text):
@@ -177,9 +178,7 @@ def _check_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _check(options: argparse.Namespace) -> int:
-    registry = load_registry(options.registry)
-    if options.format:
-        registry.format(options.format)
+    registry = _registry(options)
     code = 0
     for text in texts(options.text):
         reason = _why_not(registry, text, options.kind, options.format)
@@ -197,7 +196,7 @@ def _why_not(registry: Registry, text: str, kind: str | None, format: str | None
         return found.reason
     if format and not any(reading.format == format for reading in found.readings):
         return f"{show(text)} is in format {found.readings[0].format!r}, not {format!r}"
-    return None
+    return found.reason if found.ambiguous and format is None else None
 
 
 # translate and resolve
@@ -210,7 +209,7 @@ def _translate_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _translate(options: argparse.Namespace) -> int:
-    registry = load_registry(options.registry)
+    registry = _registry(options)
     kind, service = options.kind, options.service
     if options.to:
         return _each(options, lambda text: registry.translate(text, options.to, kind, service=service))
@@ -224,7 +223,7 @@ def _resolve_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _resolve(options: argparse.Namespace) -> int:
-    registry = load_registry(options.registry)
+    registry = _registry(options)
     with _store(options.store, registry) as store:
         assert store is not None, "the argument is required"
         return _each(options, lambda text: store.resolve(text, options.kind, options.service).canonical)
@@ -246,6 +245,21 @@ def _each(options: argparse.Namespace, answer: Callable[[str], str]) -> int:
 
 
 # Shared
+
+
+def _registry(options: argparse.Namespace) -> Registry:
+    """The registry, and the names in the options checked before the first text is read."""
+    registry = load_registry(options.registry)
+    named = vars(options)
+    for name, check in (
+        ("kind", registry.kind),
+        ("service", registry.service),
+        ("format", registry.format),
+        ("to", registry.format),
+    ):
+        if named.get(name) is not None:
+            check(named[name])
+    return registry
 
 
 def _texts_argument(parser: argparse.ArgumentParser) -> None:

@@ -8,20 +8,25 @@ import sys
 from collections.abc import Sequence
 
 from canonid.cli import ids, registries
-from canonid.errors import AmbiguousId, CanonidError, InvalidId, RegistryError, StoreError, UnknownName
+from canonid.errors import CanonidError, InvalidId, RegistryError, StoreError, UnknownName
 
 EXIT_CODES = """\
 exit codes:
   0  every answer was found
   1  some text is invalid, ambiguous or unknown; `registry check`: the registry has faults
   2  wrong usage, or a kind, format or service that is not declared
-  3  the registry or the store can't be read
+  3  the registry, the store, the input or the output can't be used
+  130  interrupted
 """
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit code."""
     options = parser().parse_args(arguments)
+    if sys.stdin is None or sys.stdout is None:
+        return 3  # closed by the caller, who can't be told
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
         code: int = options.run(options)
         sys.stdout.flush()
@@ -30,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(error, 3)
     except UnknownName as error:
         return _fail(error, 2)
-    except (InvalidId, AmbiguousId) as error:
+    except InvalidId as error:
         return _fail(error, 1)
     except CanonidError as error:
         return _fail(error, 3)
@@ -38,6 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader has had enough, e.g. `| head`; closing stdout again at exit must not complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        return _fail(error, 3)
     except KeyboardInterrupt:
         return 130
 
@@ -61,6 +68,7 @@ def parser() -> argparse.ArgumentParser:
         "canonid id explain run_thread_chat_41_9f3c2b1a_83123_ab12cd34\n"
         "canonid registry check",
     )
+    top.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     groups = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
     id_group = _parser(
         groups.add_parser("id", help="mint, explain, check, translate and resolve IDs"),
@@ -79,6 +87,13 @@ def parser() -> argparse.ArgumentParser:
     for command in registries.COMMANDS:
         _leaf(registry_commands, command)
     return top
+
+
+class _Version(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version  # 50 ms that nobody else should pay
+
+        parser.exit(message=f"canonid {version('canonid')}\n")
 
 
 def _leaf(commands: argparse._SubParsersAction[argparse.ArgumentParser], command: ids.Command) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 
 def texts(arguments: Sequence[str]) -> Iterator[str]:
@@ -14,14 +14,14 @@ def texts(arguments: Sequence[str]) -> Iterator[str]:
         yield from arguments
         return
     # Bytes that are not UTF-8 must reach the recogniser as they are and be refused there, not crash here.
-    sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape", newline="\n")  # type: ignore[union-attr]
+    sys.stdin.reconfigure(encoding="utf-8-sig", errors="surrogateescape", newline="\n")  # type: ignore[union-attr]
     for line in sys.stdin:
         yield line.removesuffix("\n").removesuffix("\r")
 
 
 def line(text: str) -> None:
-    """One line on standard output; characters that can't be printed are escaped."""
-    sys.stdout.write(text.encode("utf-8", "backslashreplace").decode() + "\n")
+    """One line on standard output."""
+    sys.stdout.write(text + "\n")
 
 
 def record(**fields: object) -> None:
@@ -39,5 +39,5 @@ def iso(milliseconds: int | None) -> str | None:
     """A time of an ID as RFC 3339, or None where the year is beyond 9999."""
     if milliseconds is None or milliseconds > 253_402_300_799_999:
         return None
-    moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
+    moment = datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=milliseconds)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

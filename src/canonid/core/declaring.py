@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from canonid.core.grammar import Optional, PatternError, fields, parse_pattern
@@ -19,6 +19,9 @@ PREFIX = re.compile(r"[a-z]([a-z_]{0,61}[a-z])?")  # TypeID 0.3
 WORDS = re.compile(r"[A-Za-z0-9]+([_-][A-Za-z0-9]+)*")
 RESERVED_FIELDS = frozenset({"service", "format"})  # keywords of `mint`
 MAX_LENGTH = 1024
+MAX_NESTED = 2  # nested IDs in one pattern: each may be readable in many formats
+MAX_DEPTH = 3  # of nested IDs within nested IDs
+PROJECT_KEYS = frozenset({"tool", "project", "build-system"})  # what only a pyproject.toml holds
 
 
 class Declarations(NamedTuple):
@@ -34,11 +37,19 @@ def declare(text: str, source: str) -> Declarations:
     """Read a registry file. Raises RegistryError with every fault, each with its TOML path."""
     try:
         document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:
         raise RegistryError([("TOML", str(error))], source) from None
-    root = "tool.canonid." if "canonid" in _table(document.get("tool")) else ""
-    reader = _Reader(root)
-    declarations = reader.read(document["tool"]["canonid"] if root else document)
+    except RecursionError:
+        raise RegistryError([("TOML", "is nested too deeply")], source) from None
+    table: object = document
+    reader = _Reader("")
+    if PROJECT_KEYS & document.keys():
+        table = _table(document.get("tool")).get("canonid")
+        reader = _Reader("tool.canonid.")
+    if not isinstance(table, dict):
+        fault = "is missing" if table is None else f"expected a table, got {_type(table)}"
+        raise RegistryError([("tool.canonid", fault)], source)
+    declarations = reader.read(table)
     if reader.faults:
         raise RegistryError(reader.faults, source)
     return declarations
@@ -62,7 +73,7 @@ class _Reader:
         self.faults: list[tuple[str, str]] = []
 
     def fault(self, path: str, sentence: str) -> None:
-        self.faults.append((self.root + path, sentence))
+        self.faults.append((self.root + ascii(path)[1:-1], sentence))
 
     def read(self, document: Mapping[str, Any]) -> Declarations:
         self.keys("", document, ("canonical", "kinds", "formats", "services"))
@@ -134,7 +145,7 @@ class _Reader:
             self.keys(path, table, allowed or ("pattern", "kinds", "prefixes", "overlaps", "description"))
             source = built_in or self.text(table, path, "pattern")
             try:
-                pattern = parse_pattern(source) if source else ()
+                pattern = parse_pattern(source) if built_in or "pattern" in table else ()
             except PatternError as error:
                 self.fault(f"{path}.pattern", f"column {error.column}: {error.message}")
                 pattern = ()
@@ -148,6 +159,8 @@ class _Reader:
                     f"{path}.pattern", f"more than {MAX_OPTIONAL} optional parts; declare two formats instead"
                 )
             written = self.names(table, path, "kinds", default=tuple(kinds))
+            if not written and kinds:
+                self.fault(f"{path}.kinds", "name at least one kind, or leave the key out")
             for kind in written:
                 self.known(f"{path}.kinds", "kind", kind, kinds)
             has_kind = any(field.type == "kind" for field in fields(pattern))
@@ -191,9 +204,14 @@ class _Reader:
             ]
             for form in formats.values()
         }
-        for name in formats:
+        for name, form in formats.items():
+            path = f"formats.{name}.pattern"
             if circle := _circle(name, lambda name: inner[name]):
-                self.fault(f"formats.{name}.pattern", f"the nested IDs run in a circle: {' → '.join(circle)}")
+                self.fault(path, f"the nested IDs run in a circle: {' → '.join(circle)}")
+            elif _depth(name, inner) > MAX_DEPTH:
+                self.fault(path, f"IDs are nested more than {MAX_DEPTH} deep")
+            if sum(field.type == "id" for field in fields(form.pattern)) > MAX_NESTED:
+                self.fault(path, f"more than {MAX_NESTED} nested IDs")
         if self.faults:
             return ()
         done: dict[str, list[Writing]] = {}
@@ -206,7 +224,14 @@ class _Reader:
                 build(other)
             form = formats[name]
             done[name] = [
-                Writing(name, kind, form.prefixes.get(kind, kinds[kind].prefix), form.pattern, nested)
+                Writing(
+                    name,
+                    kind,
+                    form.prefixes.get(kind, kinds[kind].prefix),
+                    form.pattern,
+                    nested,
+                    canonical=kinds[kind].canonical == name,
+                )
                 for kind in form.kinds
             ]
             for writing in done[name]:
@@ -222,7 +247,10 @@ class _Reader:
             path = f"formats.{writing.format}.pattern"
             if writing.format in seen:
                 continue
-            if writing.longest > MAX_LENGTH:
+            if not writing.shortest:
+                self.fault(path, "the pattern accepts the empty text; put something fixed into it")
+                seen.add(writing.format)
+            elif writing.longest > MAX_LENGTH:
                 self.fault(
                     path, f"a text may have {writing.longest} characters; at most {MAX_LENGTH} are allowed"
                 )
@@ -235,10 +263,12 @@ class _Reader:
                 seen.add(writing.format)
         if self.faults:
             return
-        for found in overlaps(writings):
+
+        def known(first: str, second: str) -> bool:
+            return second in formats[first].overlaps or first in formats[second].overlaps
+
+        for found in overlaps(writings, known):
             first, second = formats[found.first], formats[found.second]
-            if second.name in first.overlaps or first.name in second.overlaps:
-                continue
             self.fault(
                 f"formats.{second.name}",
                 f"{show(found.text)} is both {found.first_kind} in format {first.name!r} and"
@@ -278,6 +308,8 @@ class _Reader:
             if not names or not all(isinstance(form, str) for form in names):
                 self.fault(f"{path}.{kind}", "expected the name of a format, or a list of names")
                 continue
+            if len(set(names)) < len(names):
+                self.fault(f"{path}.{kind}", "a name stands twice")
             for form in names:
                 self.known(f"{path}.{kind}", "format", form, formats)
                 if form in formats and kind in kinds and kind not in formats[form].kinds:
@@ -354,20 +386,26 @@ def _type(value: object) -> str:
     return names.get(type(value), type(value).__name__)
 
 
-def _circle(start: str, following: Any) -> list[str]:
+def _circle(start: str, following: Callable[[str], Iterable[str | None]]) -> list[str]:
     """The way from `start` back to itself, if there is one."""
-    trail = [start]
-
-    def walk(name: str, seen: set[str]) -> bool:
+    came: dict[str, str] = {}
+    stack = [start]
+    while stack:
+        name = stack.pop()
         for other in following(name):
             if other == start:
-                return True
-            if other is not None and other not in seen:
-                seen.add(other)
-                trail.append(other)
-                if walk(other, seen):
-                    return True
-                trail.pop()
-        return False
+                trail = [start, name]
+                while trail[-1] != start:
+                    trail.append(came[trail[-1]])
+                return trail[::-1] if name != start else [start, start]
+            if other is not None and other not in came:
+                came[other] = name
+                stack.append(other)
+    return []
 
-    return [*trail, start] if walk(start, set()) else []
+
+def _depth(name: str, inner: Mapping[str, Sequence[str]], limit: int = MAX_DEPTH + 1) -> int:
+    """How deep IDs are nested in a format; not looked at beyond the limit."""
+    if not limit:
+        return 0
+    return max((1 + _depth(other, inner, limit - 1) for other in dict.fromkeys(inner[name])), default=0)

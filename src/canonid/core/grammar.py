@@ -53,8 +53,8 @@ class Field(NamedTuple):
     unit: str = ""  # of a time: "ms" or "s"
     modulo: int | None = None  # of a time: only the remainder is written
     width: int | None = None  # of a time or hex: exact number of characters
+    low: int = 0  # of an int: the least
     nested: str = ""  # of an id: the kind that it names
-    choices: tuple[str, ...] = ()
 
     @property
     def numeric(self) -> bool:
@@ -66,7 +66,11 @@ class Field(NamedTuple):
 
     def write(self, value: Value) -> str:
         """The text of a value; the inverse of `read`."""
-        return f"{value:0{self.width}d}" if isinstance(value, int) and self.width else str(value)
+        return (
+            f"{value:0{self.width}d}"
+            if self.type == "time" and isinstance(value, int) and self.width
+            else str(value)
+        )
 
 
 class Optional(NamedTuple):
@@ -164,7 +168,7 @@ def _field(source: str, column: int) -> Field:
 
 
 def _options(options: str, syntax: str, expected: str) -> tuple[str | None, ...]:
-    match = re.fullmatch(syntax, options)
+    match = re.fullmatch(syntax, options, re.ASCII)
     if match is None:
         raise ValueError(f"expected {expected}, got {options!r}" if options else f"expected {expected}")
     return match.groups()
@@ -192,8 +196,9 @@ def _time(name: str, options: str) -> Field:
         if len(str(high)) > int(width):
             raise ValueError(f"{width} digits can't hold {high}")
         raise ValueError("a remainder takes no width")
-    if not 10 <= int(width) <= 16:
-        raise ValueError("a time is written with 10 to 16 digits")
+    least = 13 if unit == "ms" else 10
+    if not least <= int(width) <= 16:
+        raise ValueError(f"today's time in {unit} takes {least} digits; expected {least} to 16")
     return Field(name, "time", times(DIGIT, int(width)), unit, None, int(width))
 
 
@@ -204,7 +209,7 @@ def _int(name: str, options: str) -> Field:
     assert low is not None and high is not None
     if int(low) > int(high):
         raise ValueError(f"the range {low}..{high} is empty")
-    return Field(name, "int", decimal(int(low), int(high)))
+    return Field(name, "int", decimal(int(low), int(high)), low=int(low))
 
 
 def _hex(name: str, options: str) -> Field:
@@ -249,7 +254,7 @@ def _one_of(name: str, options: str) -> Field:
         raise ValueError("expected words of letters, digits, '_', '.', '-', e.g. one-of(prod, dev)")
     if len(set(choices)) < len(choices):
         raise ValueError("the same word stands twice")
-    return Field(name, "one-of", words(choices), choices=choices)
+    return Field(name, "one-of", words(choices))
 
 
 def _id(name: str, options: str) -> Field:

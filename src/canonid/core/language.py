@@ -149,6 +149,21 @@ def shortest(node: Node) -> int:
             return shortest(inner) * low
 
 
+def fixed(node: Node) -> bool:
+    """Whether all texts of a node have one length, even with the bounds of slugs left out."""
+    match node:
+        case Text() | Chars():
+            return True
+        case Slug():
+            return False
+        case Seq(parts):
+            return all(map(fixed, parts))
+        case Alt(options):
+            return all(map(fixed, options)) and len(set(map(longest, options))) == 1
+        case Repeat(inner, low, high):
+            return low == high and fixed(inner)
+
+
 def first(node: Node) -> int:
     """The set of characters that a text of the node may begin with."""
     match node:

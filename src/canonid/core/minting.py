@@ -24,15 +24,16 @@ class UUIDv7:
     ) -> None:
         self._clock = clock
         self._entropy = entropy
+        self.reset()
+        system.reset_in_child(self)
+
+    def reset(self) -> None:
+        """Forget the last value. In a forked child also the lock, whose holder may not exist there."""
         self._lock = threading.Lock()
-        self._process = system.process()
         self._time = -1
         self._random = 0
 
     def __call__(self) -> int:
-        if system.process() != self._process:
-            # A lock inherited from the parent may be held by a thread that doesn't exist here.
-            self.__init__(self._clock, self._entropy)  # type: ignore[misc]
         with self._lock:
             now = self._clock()
             if now > self._time:

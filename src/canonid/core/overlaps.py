@@ -1,7 +1,7 @@
 """Proofs about the formats of a registry: which can be confused, and with which shortest text.
 
 Two formats are confusable if one text can be read in both and the readings may name different
-things: they are of different kinds, or one is exact and the other derived.
+things: they are of different kinds, or of one kind but not derived alike.
 """
 
 from __future__ import annotations
@@ -24,8 +24,13 @@ class Overlap(NamedTuple):
     second_kind: str
 
 
-def overlaps(writings: Sequence[Writing]) -> list[Overlap]:
-    """Every confusable pair of formats, in order of declaration. Complete: what is not listed is disjoint."""
+def overlaps(
+    writings: Sequence[Writing], known: Callable[[str, str], bool] = lambda first, second: False
+) -> list[Overlap]:
+    """Every confusable pair of formats, in order of declaration, but those that are `known`.
+
+    Complete: what is neither listed nor known is disjoint.
+    """
     formats: dict[str, list[Writing]] = {}
     for writing in writings:
         formats.setdefault(writing.format, []).append(writing)
@@ -37,7 +42,11 @@ def overlaps(writings: Sequence[Writing]) -> list[Overlap]:
             wide[name] = _union(group, exact=False)
         return wide[name]
 
-    pairs = combinations_with_replacement(formats.values(), 2)
+    pairs = (
+        (formats[first], formats[second])
+        for first, second in combinations_with_replacement(formats, 2)
+        if not known(first, second)
+    )
     return [found for first, second in pairs if (found := _overlap(first, second, widened)) is not None]
 
 
@@ -56,12 +65,12 @@ def _overlap(
 ) -> Overlap | None:
     if first is second and not _names_its_kind(first):
         return None  # written alike for every kind on purpose, like a bare UUID
-    mixed = (first[0].payload is None) != (second[0].payload is None)
+    of_first, of_second = ({writing.kind: writing for writing in group} for group in (first, second))
 
     def clash(left: str, right: str) -> bool:
-        return left != right or mixed
+        return _may_differ(of_first[left], of_second[right])
 
-    if not any(_may_share_a_text(a, b) for a in first for b in second if clash(a.kind, b.kind)):
+    if not any(_may_share_a_text(a, b) for a in first for b in second if _may_differ(a, b)):
         return None
     found = shortest_common(widened(first), widened(second), clash)
     if found is None:
@@ -73,6 +82,18 @@ def _overlap(
         if found is None:
             return None
     return Overlap(first[0].format, second[0].format, *found)
+
+
+def _may_differ(a: Writing, b: Writing) -> bool:
+    """Whether one text may name different things in the two."""
+    if a.kind != b.kind:
+        return True
+    if a.payload is not None and b.payload is not None:
+        return a.node != b.node
+    if a.payload is None and b.payload is None:
+        # Derived IDs depend on kind and text only; but what is canonical names itself.
+        return a.canonical != b.canonical
+    return True
 
 
 def _may_share_a_text(a: Writing, b: Writing) -> bool:

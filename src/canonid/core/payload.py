@@ -12,7 +12,7 @@ from canonid.core.language import CROCKFORD
 
 RULE = b"canonid-derive-1"  # BLAKE2b personalisation: exactly 16 bytes, a new one for every new rule
 
-_PAIRS: list[str] = []
+_PAIRS = [high + low for high in CROCKFORD for low in CROCKFORD]
 _FROM_CROCKFORD = str.maketrans(CROCKFORD, "0123456789abcdefghijklmnopqrstuv")
 
 
@@ -26,8 +26,6 @@ def derive(kind: str, text: str) -> int:
 
 def to_base32(value: int) -> str:
     """26 lower-case characters of Crockford's alphabet, as TypeID 0.3 writes them."""
-    if not _PAIRS:
-        _PAIRS.extend(high + low for high in CROCKFORD for low in CROCKFORD)
     return "".join([_PAIRS[value >> shift & 1023] for shift in range(120, -1, -10)])
 
 

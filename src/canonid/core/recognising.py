@@ -32,22 +32,28 @@ class Recogniser:
         """Every reading; `kind` and (where several kinds fit) the emitting `service` narrow them."""
         if not isinstance(text, str):
             return Recognition(show(text), (), None, lambda: f"expected a text, got {type(text).__name__}")
-        readings = tuple(self.readings(text, kind))
-        if service is not None and len({reading.kind for reading in readings}) > 1:
+        readings = self.readings(text, kind)
+        if service is not None and len({reading.key for reading in readings}) > 1:
             emitted = tuple(r for r in readings if r.format in service.emits.get(r.kind, ()))
             readings = emitted or readings
         if not readings:
             return Recognition(text, (), None, lambda: self._why_unknown(text, kind))
-        identities = {(reading.kind, reading.canonical): reading.identity for reading in readings}
+        identities = {reading.key: reading.identity for reading in readings}
         if len(identities) > 1:
             return Recognition(text, readings, None, lambda: _why_ambiguous(text, readings))
         (answer,) = identities.values()
         explain = str if answer else lambda: _why_unanswered(readings[0], self._kinds)
         return Recognition(text, readings, answer, explain)
 
-    def readings(self, text: str, kind: str | None = None) -> Iterable[Reading]:
-        if len(text) > self._longest:
-            return
+    def readings(self, text: str, kind: str | None = None) -> tuple[Reading, ...]:
+        """Every reading of a text. Within a kind, what is in the canonical format names itself."""
+        found = tuple(self._each(text, kind)) if len(text) <= self._longest else ()
+        if len(found) < 2:
+            return found
+        named = {reading.kind for reading in found if reading.format == self._kinds[reading.kind].canonical}
+        return tuple([r._replace(canonical=text) if r.kind in named else r for r in found])
+
+    def _each(self, text: str, kind: str | None) -> Iterable[Reading]:
         for writing in self._by_first.get(text[:1], ()):
             if kind is not None and writing.kind != kind:
                 continue
@@ -84,13 +90,17 @@ class Recogniser:
             return f"{shown} names a {named}, not a {kind}"
         if hint := self._typeid_hint(text, kind, shown):
             return hint
-        return self._nearest(text, [writing for writing in self._writings if kind in (None, writing.kind)])
+        near = [w for w in self._by_first.get(text[0], ()) if kind in (None, w.kind)]
+        if near:
+            return self._nearest(text, near)
+        names = sorted({writing.format for writing in self._writings if kind in (None, writing.kind)})
+        return f"{shown} fits none of the declared formats {', '.join(names)}"
 
     def _typeid_hint(self, text: str, kind: str | None, shown: str) -> str:
         """What is wrong with a text that looks like a TypeID."""
-        prefix, _, suffix = text.rpartition("_")
+        prefix, separator, suffix = text.rpartition("_")
         prefixes = {kind.prefix: name for name, kind in self._kinds.items()}
-        if len(suffix) != 26:
+        if not separator or len(suffix) != 26:
             return ""
         if prefix not in prefixes:
             return f"{shown}: prefix {show(prefix)} is not a declared kind{did_you_mean(prefix, prefixes)}"
@@ -99,11 +109,8 @@ class Recogniser:
 
     def _nearest(self, text: str, writings: Sequence[Writing]) -> str:
         """Where the text leaves the writing that it fits longest."""
-        fits = [(*expected_at(writing.automaton, text), writing) for writing in writings]
+        fits = [(*expected_at(writing.exact_automaton, text), writing) for writing in writings]
         furthest = max(position for position, _, _ in fits)
-        if furthest == 0:
-            names = sorted({writing.format for writing in writings})
-            return f"{show(text)} fits none of the declared formats {', '.join(names)}"
         best = [(mask, writing) for position, mask, writing in fits if position == furthest]
         union = 0
         for mask, _ in best:

@@ -75,6 +75,11 @@ class Reading(NamedTuple):
     def identity(self) -> Identity | None:
         return None if self.canonical is None else Identity(self.kind, self.canonical)
 
+    @property
+    def key(self) -> tuple[str, str | int | None]:
+        """Equal for two readings of a text exactly if they name the same thing."""
+        return self.kind, self.canonical or self.payload
+
 
 class Recognition(NamedTuple):
     """All readings of a text. `answer` is the identity they agree on, `reason` says why there is none."""
@@ -92,4 +97,4 @@ class Recognition(NamedTuple):
     @property
     def ambiguous(self) -> bool:
         """Whether the readings name different things."""
-        return len({(reading.kind, reading.canonical) for reading in self.readings}) > 1
+        return len({reading.key for reading in self.readings}) > 1

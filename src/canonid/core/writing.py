@@ -10,7 +10,7 @@ from itertools import product
 from canonid.core import payload
 from canonid.core.automata import Automaton, Path, automaton
 from canonid.core.grammar import PAYLOADS, Field, Item, Optional, Pattern, Value, fields
-from canonid.core.language import Alt, Node, Repeat, Seq, Slug, Text, first, longest, regex, shortest
+from canonid.core.language import Alt, Node, Repeat, Seq, Slug, Text, first, fixed, longest, regex, shortest
 
 MAX_OPTIONAL = 4
 
@@ -19,11 +19,19 @@ class Writing:
     """One format × one kind. `nested` gives the writings of another kind, for fields of type `id`."""
 
     def __init__(
-        self, format: str, kind: str, prefix: str, pattern: Pattern, nested: Mapping[str, Sequence[Writing]]
+        self,
+        format: str,
+        kind: str,
+        prefix: str,
+        pattern: Pattern,
+        nested: Mapping[str, Sequence[Writing]],
+        *,
+        canonical: bool,
     ) -> None:
         self.format = format
         self.kind = kind
         self.pattern = pattern
+        self.canonical = canonical
         self._prefix = prefix
         self._nested = nested
         self.node = self._node(pattern)
@@ -58,7 +66,7 @@ class Writing:
             if found[name] is not None and not low <= len(found[name]) <= high:
                 return None
         for name, writings in self._ids:
-            if found[name] is not None and not any(w.fields_of(found[name]) for w in writings):
+            if found[name] is not None and all(w.fields_of(found[name]) is None for w in writings):
                 return None
         return {name: self._fields[name].read(part) for name, part in found.items() if part is not None}
 
@@ -72,7 +80,9 @@ class Writing:
         for name, value in values.items():
             field = self._fields[name]
             if field.type in PAYLOADS:
-                return payload.time_of(field.type, payload.read(field.type, str(value)))
+                time = payload.time_of(field.type, payload.read(field.type, str(value)))
+                if time is not None:
+                    return time
             if field.type == "time" and field.modulo is None:
                 return int(value) * (1000 if field.unit == "s" else 1)
         return None
@@ -131,6 +141,18 @@ class Writing:
         return values
 
     @property
+    def distinct(self) -> bool:
+        """Whether what is filled in tells two IDs of two processes apart."""
+        return any(field.type in {"time", "hex", *PAYLOADS} for field in self._fields.values())
+
+    def same_fields(self, given: Mapping[str, Value], read: Mapping[str, Value]) -> bool:
+        """Whether the fields that were given are the ones that were read back."""
+        return all(
+            name in read and self._fields[name].write(value) == self._fields[name].write(read[name])
+            for name, value in given.items()
+        )
+
+    @property
     def names(self) -> frozenset[str]:
         """The names of the fields a caller may give."""
         return frozenset(self._fields)
@@ -152,14 +174,22 @@ class Writing:
 
     @property
     def elastic(self) -> int:
-        """How many parts of the pattern can have different lengths."""
-        nodes = [self._item_node(item) for item in self.pattern]
-        return sum(shortest(node) != longest(node) for node in nodes)
+        """How many parts of the pattern can have different lengths; an optional part is one for itself."""
+        optional = [item for item in self.pattern if isinstance(item, Optional)]
+        parts = [
+            part for item in self.pattern for part in (item.items if isinstance(item, Optional) else (item,))
+        ]
+        return len(optional) + sum(not fixed(self._item_node(part)) for part in parts)
 
     @cached_property
     def automaton(self) -> Automaton:
         """What this writing accepts, with the bounds of slugs left out."""
         return automaton(self.paths(self.kind), exact=False)
+
+    @cached_property
+    def exact_automaton(self) -> Automaton:
+        """What this writing accepts."""
+        return automaton(self.paths(self.kind), exact=True)
 
     def _node(self, items: Sequence[Item]) -> Node:
         return Seq(tuple(self._item_node(item) for item in items))
