@@ -56,9 +56,12 @@ class ScopeTree:
         self._roots: dict[str, dict[tuple[str, str], Scope | Resource]] = {}
         self._scopes = self._released = self._failures = self._unknown = 0
 
-    def open(self, kind: str, text: str, *, principal: str) -> Scope:
-        """A new root scope. `InvalidId`; `ClaimConflict` if the ID is live already."""
-        scope = Scope(self, self._identify(kind, text), text, principal, None)
+    def open(self, kind: str, text: str, *, principal: str, identity: Identity | None = None) -> Scope:
+        """A new root scope. `InvalidId`; `ClaimConflict` if the ID is live already.
+
+        `identity` is what the text names, where the caller has resolved it already.
+        """
+        scope = Scope(self, self._identify(kind, text, identity), text, principal, None)
         self._admit(scope)
         return scope
 
@@ -87,8 +90,8 @@ class ScopeTree:
                 abandoned=len(self._closer.abandoned),
             )
 
-    def _identify(self, kind: str, text: str) -> Identity:
-        identity = self._resolve(text, kind)
+    def _identify(self, kind: str, text: str, identity: Identity | None = None) -> Identity:
+        identity = identity or self._resolve(text, kind)
         if identity.kind != kind:
             raise InvalidId(f"{show(text)} names a {identity.kind}; expected a {kind}", text=text)
         return identity
@@ -193,20 +196,23 @@ class Scope(_TreeEntry):
         with self._tree._lock:
             return tuple(self._entries.values())
 
-    def open(self, kind: str, text: str) -> Scope:
-        """A new child scope, with this scope's principal. Errors as for `claim`."""
-        scope = Scope(self._tree, self._tree._identify(kind, text), text, self.principal, self)
+    def open(self, kind: str, text: str, *, identity: Identity | None = None) -> Scope:
+        """A new child scope, with this scope's principal. `identity` and errors as for `claim`."""
+        scope = Scope(self._tree, self._tree._identify(kind, text, identity), text, self.principal, self)
         self._tree._admit(scope)
         return scope
 
-    def claim(self, kind: str, text: str, release: Release | None = None) -> Resource:
+    def claim(
+        self, kind: str, text: str, release: Release | None = None, *, identity: Identity | None = None
+    ) -> Resource:
         """A new resource in this scope; `release` is called exactly once, when the resource is released.
 
+        `identity` is what the text names, where the caller has resolved it already.
         `InvalidId`; `ClaimConflict` if the ID is live anywhere in the tree; `ScopeClosed`. An error
         leaves nothing behind.
         """
         tree = self._tree
-        resource = Resource(tree, tree._identify(kind, text), text, self.principal, self, release)
+        resource = Resource(tree, tree._identify(kind, text, identity), text, self.principal, self, release)
         tree._admit(resource)
         return resource
 

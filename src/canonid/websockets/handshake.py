@@ -44,9 +44,11 @@ async def authenticated(
     """Who connects. Refusal (4401) without an answer in time, or where it is no or an expired one."""
     began = now()
     try:
-        async with asyncio.timeout(seconds):
+        async with asyncio.timeout(seconds) as limit:
             ticket = await authenticate(handshake)
     except TimeoutError:
+        if not limit.expired():
+            raise  # the application's own, from a database or a network
         ticket = None
     if ticket is None or ticket.expires_at <= now():
         raise Refusal(code=Code.NOT_AUTHENTICATED)

@@ -20,4 +20,8 @@ class Limits(NamedTuple):
     run_events: int = 10_000  # kept of a run for those who come back
     run_bytes: int = 1024 * 1024
     run_retention: float = 300.0  # how long they are kept after its end
+    runs_per_principal: int = 200  # ended runs kept; beyond that the one that ended first is forgotten
+    run_bytes_per_principal: int = 8 * 1024 * 1024  # of their events
+    runs_remembered: int = 10_000  # IDs of forgotten runs, so that those who come back can be told
+    connections_per_principal: int = 32  # the next one is closed with 1008
     closes: int = 1000  # how many endings the hub remembers

@@ -13,7 +13,8 @@ from canonid.websockets.codes import Refusal
 from canonid.websockets.limits import Limits
 from canonid.websockets.wire import encode
 
-COMPLETED, FAILED, CANCELLED, LOST = "run_completed", "run_failed", "run_cancelled", "run_lost"
+COMPLETED, FAILED, CANCELLED = "run_completed", "run_failed", "run_cancelled"
+GONE, LOST = "run_gone", "run_lost"  # told in place of events: they are no longer kept; never known here
 
 
 class Grace(NamedTuple):
@@ -63,6 +64,11 @@ class Run:
         self._subscribers: dict[Subscriber, None] = {}
         self._countdown: asyncio.TimerHandle | None = None
         self._cancel: Callable[[], object] = lambda: None
+
+    @property
+    def size(self) -> int:
+        """Bytes of the events kept."""
+        return self._bytes
 
     # The executor's side
 

@@ -63,9 +63,15 @@ class Socket:
             async with asyncio.timeout(seconds):
                 await self._sent({"type": "websocket.close", "code": ending.code, "reason": ending.reason})
         except (TimeoutError, Gone):
-            self.cut = True
-            if self._abort is not None:
-                self._abort()
+            self._cut()
+        except asyncio.CancelledError:
+            self._cut()
+            raise
+
+    def _cut(self) -> None:
+        self.cut = True
+        if self._abort is not None:
+            self._abort()
 
     async def _sent(self, event: Event) -> None:
         try:

@@ -7,6 +7,7 @@ travels as a subprotocol, lives seconds and works once.
 from __future__ import annotations
 
 import secrets
+import threading
 import time
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
@@ -24,7 +25,10 @@ class Ticket(NamedTuple):
 
 
 class Tickets:
-    """Issues and redeems tickets, in memory, at most `per_principal` unspent ones of one principal."""
+    """Issues and redeems tickets, in memory, at most `per_principal` unspent ones of one principal.
+
+    May be called from any thread.
+    """
 
     def __init__(
         self, clock: Callable[[], float] = time.time, ttl: float = 30.0, per_principal: int = 16
@@ -32,6 +36,7 @@ class Tickets:
         self._clock = clock
         self._ttl = ttl
         self._per_principal = per_principal
+        self._lock = threading.Lock()
         self._unspent: dict[str, Ticket] = {}  # in order of issue, so the oldest stand first
         self._by_principal: dict[str, list[str]] = {}
 
@@ -40,24 +45,26 @@ class Tickets:
 
     def issue(self, *, principal: str, session: str, expires_at: float) -> str:
         """A fresh token, good once and for `ttl` seconds. Beyond the cap the principal's oldest gives way."""
-        now = self._clock()
-        self._prune(now)
-        own = self._by_principal.setdefault(principal, [])
-        if len(own) == self._per_principal:
-            del self._unspent[own.pop(0)]
         token = secrets.token_urlsafe(32)
-        own.append(token)
-        self._unspent[token] = Ticket(principal, session, expires_at, issued_at=now)
+        with self._lock:
+            now = self._clock()
+            self._prune(now)
+            own = self._by_principal.setdefault(principal, [])
+            if len(own) == self._per_principal:
+                del self._unspent[own.pop(0)]
+            own.append(token)
+            self._unspent[token] = Ticket(principal, session, expires_at, issued_at=now)
         return token
 
     def redeem(self, token: str) -> Ticket | None:
         """The ticket of an unspent token, exactly once; None for a used, forged or expired one."""
-        now = self._clock()
-        self._prune(now)
-        ticket = self._unspent.get(token)
-        if ticket is None:
-            return None
-        self._forget(token, ticket)
+        with self._lock:
+            now = self._clock()
+            self._prune(now)
+            ticket = self._unspent.get(token)
+            if ticket is None:
+                return None
+            self._forget(token, ticket)
         return None if ticket.expires_at <= now else ticket
 
     def redeem_offer(self, subprotocols: Iterable[str]) -> Ticket | None:

@@ -4,7 +4,8 @@ uvicorn closes a transport and then waits, without limit, for its buffer to drai
 reads so keeps its socket, and the server from stopping. And where uvicorn refuses a message itself
 (1002, 1007, 1009), or is told to stop (1012), it closes while the client may still be sending: the
 kernel then answers with a reset, which can overtake the close frame. This protocol gives every end a
-time limit, and keeps reading until the client has answered the close frame.
+time limit, and keeps reading until the client has answered the close frame. Nor can a client that pings and
+never reads fill the memory: it has one answer due, to its newest ping (RFC 6455 §5.5.3).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ except ImportError as error:
         "serving WebSockets with uvicorn needs: pip install 'uvicorn>=0.40' 'websockets>=16'"
     ) from error
 
+PONG = b"\x8a"  # the first byte of a pong, RFC 6455 §5.2
 CLOSE_TIMEOUT = 5.0  # seconds for a client to answer a close frame, and again to take what is buffered
 
 
@@ -31,6 +33,7 @@ class Protocol(WebSocketsSansIOProtocol):
     def connection_made(self, transport: object) -> None:
         super().connection_made(transport)  # type: ignore[arg-type]
         self.close_timeout = CLOSE_TIMEOUT
+        self.due_pong = b""
 
     def handle_connect(self, event: Request) -> None:
         super().handle_connect(event)
@@ -41,6 +44,22 @@ class Protocol(WebSocketsSansIOProtocol):
     def data_received(self, data: bytes) -> None:
         if self.conn.parser_exc is None:
             super().data_received(data)
+
+    def handle_ping(self) -> None:
+        if self.writable.is_set():
+            super().handle_ping()
+            return
+        for frame in self.conn.data_to_send():
+            if frame[:1] == PONG:
+                self.due_pong = frame
+            else:
+                self.transport.write(frame)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self.due_pong and not self.close_sent and not self.transport.is_closing():
+            self.transport.write(self.due_pong)
+        self.due_pong = b""
 
     def handle_parser_exception(self) -> None:
         close = self.conn.close_sent

@@ -15,7 +15,10 @@ PROTOCOL = "canonid.v1"
 
 def encode(message: Mapping[str, Any], limit: int) -> str:
     """The message as ASCII JSON. Raises ValueError if it is no JSON or has more than `limit` bytes."""
-    text = json.dumps(message, separators=(",", ":"), allow_nan=False)
+    try:
+        text = json.dumps(message, separators=(",", ":"), allow_nan=False)
+    except (TypeError, RecursionError) as error:
+        raise ValueError(f"a message must be JSON: {error}") from error
     if len(text) > limit:
         raise ValueError(
             f"a message of {len(text)} bytes was to be sent; the outbox holds {limit}, send it in parts"
@@ -32,6 +35,11 @@ def decode(frame: Mapping[str, Any], limit: int) -> Message:
         raise Refusal(f"a message may have {limit} bytes", Code.TOO_BIG)
     try:
         message = json.loads(text, parse_constant=_no_constant)
+        if "\\ud" in text or "\\uD" in text:
+            json.dumps(message, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        # Half a surrogate pair passes for text until somebody stores or forwards it, and fails there.
+        raise Refusal("expected text that can be encoded, got half a surrogate pair") from None
     except (ValueError, RecursionError):
         raise Refusal("expected a JSON object") from None
     if not isinstance(message, dict):

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import NamedTuple
 
 from fastapi import HTTPException, Request
 
-from canonid import InvalidId, NotFound
+from canonid import InvalidId, NotFound, Registry
 from canonid.aliases import SQLiteStore
 from goldenpath.auth.tokens import Claims, TokenError, Tokens
 
 from .store import ChatStore
+from .workers import Workers
 
 
 class Caller(NamedTuple):
@@ -23,20 +23,29 @@ class Caller(NamedTuple):
     session_text: str
     name: str
     expires_at: int
+    user_before: tuple[str, ...]  # canonical IDs that the user had before they became aliases
+
+    @property
+    def users(self) -> tuple[str, ...]:
+        return self.user, *self.user_before
 
 
 class Access:
     """A FastAPI dependency: `caller: Caller = Depends(access)`. Refuses with 401."""
 
-    def __init__(self, tokens: Tokens, records: SQLiteStore, store: ChatStore) -> None:
+    def __init__(
+        self, registry: Registry, tokens: Tokens, records: SQLiteStore, store: ChatStore, workers: Workers
+    ) -> None:
+        self._registry = registry
         self._tokens = tokens
+        self._workers = workers
         self._records = records
         self._store = store
 
     async def __call__(self, request: Request) -> Caller:
         try:
             claims = self._tokens.claims_of(request.headers)
-            return await asyncio.to_thread(self._caller, claims)
+            return await self._workers(self._caller, claims)
         except (TokenError, InvalidId, NotFound):
             raise HTTPException(401, "not logged in") from None
 
@@ -45,4 +54,7 @@ class Access:
         session = self._records.authorise(claims.sid, kind="session", principal=user).child
         if self._store.session_ended(session):
             raise NotFound
-        return Caller(user, session, claims.sub, claims.sid, claims.name, claims.exp)
+        aliases = self._records.aliases(canonical=user, kind="user")
+        found = [self._registry.recognise(alias.text, "user").answer for alias in aliases]
+        before = tuple({identity.canonical for identity in found if identity} - {user})
+        return Caller(user, session, claims.sub, claims.sid, claims.name, claims.exp, before)

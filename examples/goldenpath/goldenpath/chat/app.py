@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import Body, Depends, FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.routing import WebSocketRoute
@@ -19,17 +20,23 @@ from canonid.scopes import Snapshot
 from canonid.websockets import Hub
 from goldenpath.agent import Docs, agent_from_environment
 from goldenpath.auth.tokens import Tokens
+from goldenpath.proxy import AuthProxy
 from goldenpath.settings import Settings
 
 from .access import Access, Caller
 from .conversation import Conversations
 from .forms import Forms
 from .store import ChatStore, Message, Thread
+from .workers import Workers
 
 PROJECT = Path(__file__).parents[4]
 PAGE = Path(__file__).parents[1] / "page"
+MAX_BODY = 16 * 1024  # bytes
+MAX_THREADS = 200  # listed, the newest
+MAX_MESSAGES = 500  # of one thread, the newest
+LOOK_AGAIN = 2.0  # seconds until sessions that another process has ended are looked for again
 SECURITY = {
-    "Content-Security-Policy": "default-src 'self'; connect-src 'self' ws: wss:; frame-ancestors 'none'",
+    "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
 }
@@ -38,8 +45,9 @@ SECURITY = {
 def create_app(settings: Settings, registry: Registry, records: SQLiteStore, auth: ASGIApp) -> FastAPI:
     """The chat service; `auth` answers below /auth, be it the auth service itself or a way to it."""
     store = ChatStore(settings.data / "chat.db")
+    workers = Workers()
     forms = Forms(registry, records)
-    access = Access(Tokens(settings), records, store)
+    access = Access(registry, Tokens(settings), records, store, workers)
     docs = Docs([PROJECT / "README.md", PROJECT / "docs", PROJECT / "examples" / "goldenpath"], PROJECT)
     agent = agent_from_environment(os.environ, docs, token_delay=settings.token_delay)
 
@@ -49,22 +57,50 @@ def create_app(settings: Settings, registry: Registry, records: SQLiteStore, aut
         return registry.mint(kind, service="gateway", stage="prod")
 
     hub = Hub(registry, records, origins=settings.origins, mint=mint, limits=settings.limits)
-    conversations = Conversations(registry, records, store, forms, hub, agent)
+    conversations = Conversations(registry, records, store, forms, hub, agent, workers)
     hub.on_message(conversations.receive)
+
+    async def close_ended_sessions() -> None:
+        """Close what belongs to sessions that another process has ended."""
+        last = 0
+        while True:
+            for number, session in await workers(store.sessions_ended_after, last):
+                await hub.close_session(session)
+                last = number
+            await asyncio.sleep(LOOK_AGAIN)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with hub.lifespan(app):
-            yield
-        docs.close()
-        store.close()
+        closing = asyncio.create_task(close_ended_sessions())
+        try:
+            async with hub.lifespan(app):
+                yield
+        finally:
+            closing.cancel()
+            await asyncio.wait({closing})
+            if isinstance(auth, AuthProxy):
+                await auth.aclose()
+            await asyncio.to_thread(workers.close)
+            for thing in (docs, store, records):
+                thing.close()
 
-    app = FastAPI(title="golden path: chat", lifespan=lifespan, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="golden path: chat",
+        lifespan=lifespan,
+        max_body_size=MAX_BODY,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+    )
     app.state.hub = hub
     Signed = Annotated[Caller, Depends(access)]
 
     @app.middleware("http")
     async def guard(request: Request, call_next: Any) -> Response:
+        origin = request.headers.get("origin")
+        own = f"{request.url.scheme}://{request.headers.get('host')}"
+        if request.method != "GET" and origin not in (None, own, *settings.origins):
+            return JSONResponse({"detail": "pages of this origin may not call"}, 403)
         response: Response = await call_next(request)
         for name, value in SECURITY.items():
             response.headers.setdefault(name, value)
@@ -78,6 +114,11 @@ def create_app(settings: Settings, registry: Registry, records: SQLiteStore, aut
     async def not_found(request: Request, error: Exception) -> Response:
         return JSONResponse({"detail": "not found"}, 404)
 
+    @app.exception_handler(RequestValidationError)
+    async def unfit(request: Request, error: Exception) -> Response:
+        # Without an echo of what came in, which may not even be printable.
+        return JSONResponse({"detail": "expected a JSON object as the README describes it"}, 422)
+
     @app.get("/")
     async def page() -> FileResponse:
         return FileResponse(PAGE / "index.html", headers={"Cache-Control": "no-cache"})
@@ -88,37 +129,39 @@ def create_app(settings: Settings, registry: Registry, records: SQLiteStore, aut
 
     @app.get("/api/me")
     async def me(caller: Signed) -> dict[str, Any]:
-        user = await asyncio.to_thread(forms.recorded, "user", caller.user_text)
-        session = await asyncio.to_thread(forms.recorded, "session", caller.session_text)
+        user = await workers(forms.recorded, "user", caller.user_text)
+        session = await workers(forms.recorded, "session", caller.session_text)
         return {"name": caller.name, "user": user, "session": session, "expires_at": caller.expires_at}
 
     @app.get("/api/threads")
     async def threads(caller: Signed) -> list[dict[str, Any]]:
-        mine = await asyncio.to_thread(store.threads, caller.user)
-        return [shown_thread(thread) for thread in mine]
+        return await workers(lambda: list(map(shown_thread, store.threads(caller.users, MAX_THREADS))))
 
     @app.post("/api/threads", status_code=201)
     async def new_thread(
         caller: Signed, title: Annotated[str, Body(embed=True, max_length=200)] = ""
     ) -> dict[str, Any]:
-        def create() -> Thread:
+        def create() -> dict[str, Any]:
             text = registry.mint("thread", service="chat")
-            lineage = records.record(text, kind="thread", parent=caller.user, parent_kind="user")
-            return store.add_thread(lineage.child, text, caller.user, title.strip())
+            lineage = records.record(text, kind="thread", parent=caller.user)
+            return shown_thread(store.add_thread(lineage.child, text, caller.user, title.strip()))
 
-        return shown_thread(await asyncio.to_thread(create))
+        return await workers(create)
 
     @app.get("/api/threads/{thread_id}")
     async def thread(thread_id: str, caller: Signed) -> dict[str, Any]:
-        lineage = await asyncio.to_thread(records.authorise, thread_id, kind="thread", principal=caller.user)
+        lineage = await workers(records.authorise, thread_id, kind="thread", principal=caller.user)
         # Before the messages are read: a run that ends in between must not look lost.
         live = {run.id for run in hub.runs_of(lineage.child) if not run.ended}
-        found, messages = await asyncio.to_thread(
-            lambda: (store.thread(lineage.child), store.messages(lineage.child))
-        )
-        if found is None:
-            raise NotFound
-        return shown_thread(found) | {"messages": shown_messages(messages, live), "runs": sorted(live)}
+
+        def read() -> dict[str, Any]:
+            found = store.thread(lineage.child)
+            if found is None:
+                raise NotFound
+            messages = shown_messages(store.messages(lineage.child, MAX_MESSAGES), live)
+            return shown_thread(found) | {"messages": messages, "runs": sorted(live)}
+
+        return await workers(read)
 
     @app.post("/api/ticket")
     async def ticket(caller: Signed) -> dict[str, str]:
@@ -129,7 +172,8 @@ def create_app(settings: Settings, registry: Registry, records: SQLiteStore, aut
 
     @app.get("/api/open")
     async def open_now(caller: Signed) -> dict[str, Any]:
-        return {"open": [shown_node(node) for node in hub.tree.snapshot(caller.user)]}
+        roots = [node for user in caller.users for node in hub.tree.snapshot(user)]
+        return {"open": [shown_node(node) for node in roots]}
 
     def shown_thread(thread: Thread) -> dict[str, Any]:
         ids = forms.of("thread", thread.text)
@@ -161,8 +205,8 @@ def create_app(settings: Settings, registry: Registry, records: SQLiteStore, aut
 
     async def log_out(session: str) -> None:
         """The auth service says that a session has ended."""
-        child = (await asyncio.to_thread(records.resolve, session, "session", "auth")).canonical
-        await asyncio.to_thread(store.end_session, child)
+        child = (await workers(records.resolve, session, "session", "auth")).canonical
+        await workers(store.end_session, child)
         await hub.close_session(child)
 
     app.state.log_out = log_out

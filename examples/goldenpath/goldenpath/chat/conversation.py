@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from contextlib import aclosing
 from functools import partial
 from time import time
 from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
 
-from canonid import Registry
+from canonid import NotFound, Registry
 from canonid.aliases import SQLiteStore
 from canonid.scopes import Scope
-from canonid.websockets import Connection, Hub, Refusal, Run
+from canonid.websockets import Code, Connection, Hub, Refusal, Run
 from goldenpath.agent import (
     Agent,
     AgentError,
@@ -30,18 +31,21 @@ from goldenpath.agent import (
 
 from .forms import Forms
 from .store import ChatStore, Message, Status
+from .workers import Workers
 
 MAX_TEXT = 8000
 MAX_RUNS = 4  # at once, per user
+HISTORY = 50  # messages that the agent is told
 
 log = logging.getLogger("goldenpath.chat")
 
 
 class Question(NamedTuple):
-    """What was asked, once it is stored."""
+    """What is asked."""
 
     thread: str
-    request: str  # as the browser made it
+    request: str  # canonical
+    written: str  # the request's ID as the browser made it
     text: str
 
 
@@ -49,7 +53,14 @@ class Conversations:
     """Takes questions from connections, lets the agent answer them, and keeps both."""
 
     def __init__(
-        self, registry: Registry, records: SQLiteStore, store: ChatStore, forms: Forms, hub: Hub, agent: Agent
+        self,
+        registry: Registry,
+        records: SQLiteStore,
+        store: ChatStore,
+        forms: Forms,
+        hub: Hub,
+        agent: Agent,
+        workers: Workers,
     ) -> None:
         self._registry = registry
         self._records = records
@@ -57,8 +68,11 @@ class Conversations:
         self._forms = forms
         self._hub = hub
         self._agent = agent
-        self._live: dict[str, int] = {}
+        self._workers = workers
+        self._starting: Counter[str] = Counter()  # by principal
+        self._runs: dict[str, set[Run]] = {}
         self._asking: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def receive(self, connection: Connection, message: dict[str, Any]) -> None:
         """A message of a client. What it may not do ends its connection; what fails is told to it."""
@@ -67,157 +81,195 @@ class Conversations:
         thread, request, text = (message.get(name) for name in ("thread", "request", "text"))
         if not (isinstance(thread, str) and isinstance(request, str) and isinstance(text, str)):
             raise Refusal("thread, request and text must be text")
-        lineage = await asyncio.to_thread(
+        if await self._workers(self._store.session_ended, connection.session):
+            raise Refusal("session closed", Code.NOT_AUTHENTICATED)  # by another process
+        lineage = await self._workers(
             self._records.authorise, thread, kind="thread", principal=connection.principal
         )
-        if reason := self._why_not(connection.principal, request, text):
-            await connection.send({"type": "error", "reason": reason, "request": request})
-            return
-        identity = self._registry.identify(request, "request").canonical
-        lock = self._asking.setdefault(identity, asyncio.Lock())
-        async with lock:
-            await self._ask(
-                connection, lineage.child, identity, Question(lineage.child, request, text.strip())
-            )
-
-    def _why_not(self, principal: str, request: str, text: str) -> str:
         found = self._registry.recognise(request, "request")
         if found.answer is None:
-            return f"request: {found.reason}"
-        if not text.strip() or len(text) > MAX_TEXT:
-            return f"a question has 1 to {MAX_TEXT} characters, this one has {len(text.strip())}"
-        if self._live.get(principal, 0) >= MAX_RUNS:
-            return f"{MAX_RUNS} answers are being written for you already; wait for one or stop it"
-        return ""
-
-    async def _ask(self, connection: Connection, thread: str, request: str, question: Question) -> None:
-        asked = await asyncio.to_thread(self._store.question, request)
-        if asked is not None:
-            # Sent again after a blip; somebody else's request is as unknown as any.
-            await asyncio.to_thread(
-                self._records.authorise, request, kind="request", principal=connection.principal
-            )
-            await self._accept(connection, asked)
+            await self._refuse(connection, request, f"request: {found.reason}")
             return
+        question = Question(lineage.child, found.answer.canonical, request, text.strip())
+        # A task of its own: a connection that drops now must not leave half a question.
+        task = asyncio.create_task(self._ask(connection, question))
+        self._tasks.add(task)
+        task.add_done_callback(self._asked)
+        await asyncio.shield(task)
+
+    def _asked(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) and not isinstance(error, NotFound):
+            log.error("a question could not be taken", exc_info=error)
+
+    async def _refuse(self, connection: Connection, request: str, reason: str) -> None:
+        await connection.send({"type": "error", "reason": reason, "request": request})
+
+    async def _ask(self, connection: Connection, question: Question) -> None:
+        lock = self._asking.setdefault(question.request, asyncio.Lock())
+        async with lock:
+            asked = await self._workers(self._known, question, connection.principal)
+            if asked is not None:
+                await self._accept(connection, asked)
+            elif not 0 < len(question.text) <= MAX_TEXT:
+                reason = f"a question has 1 to {MAX_TEXT} characters, this one has {len(question.text)}"
+                await self._refuse(connection, question.written, reason)
+            elif self._busy(connection.principal) >= MAX_RUNS:
+                reason = f"{MAX_RUNS} answers are being written for you already; wait for one or stop it"
+                await self._refuse(connection, question.written, reason)
+            else:
+                await self._accept(connection, await self._begin(connection, question))
+
+    def _known(self, question: Question, principal: str) -> Message | None:
+        """The message that this request asked before. NotFound if somebody else did."""
+        asked = self._store.question(question.request)
+        if asked is not None:
+            self._records.authorise(asked.thread, kind="thread", principal=principal)
+            self._record_question(asked, question.written)
+        return asked
+
+    async def _begin(self, connection: Connection, question: Question) -> Message:
+        """Store the question and start its run."""
+        principal = connection.principal
         stored: asyncio.Future[Question] = asyncio.get_running_loop().create_future()
-        run = await self._hub.start_run(
-            connection, thread=thread, execute=partial(self._execute, stored=stored)
-        )
+        self._starting[principal] += 1  # at once, so that asking twenty times in a moment counts twenty
         try:
-            asked = await asyncio.to_thread(self._keep_question, run, request, question)
+            execute = partial(self._execute, stored=stored)
+            run = await self._hub.start_run(connection, thread=question.thread, execute=execute)
+            self._runs.setdefault(principal, set()).add(run)
+        finally:
+            self._starting -= Counter((principal,))
+        try:
+            asked = await self._workers(self._keep_question, run, question)
         except BaseException:
             stored.cancel()
             raise
-        stored.set_result(question)
-        await self._accept(connection, asked)
+        if asked.run != run.id:
+            stored.cancel()  # another process was faster with the same request
+        elif run.ended:
+            await self._workers(self._keep_answer, run, "", "cancelled")
+        else:
+            stored.set_result(question)
+        return asked
+
+    def _busy(self, principal: str) -> int:
+        """How many answers are being written for somebody, or are about to be."""
+        live = {run for run in self._runs.pop(principal, ()) if not run.ended}
+        if live:
+            self._runs[principal] = live
+        return len(live) + self._starting[principal]
 
     async def _accept(self, connection: Connection, asked: Message) -> None:
         accepted = {"thread": asked.thread, "request": asked.request, "run": asked.run, "message": asked.id}
         await connection.send({"type": "accepted"} | accepted)
 
-    def _keep_question(self, run: Run, request: str, question: Question) -> Message:
-        self._records.record(question.request, kind="request", parent=run.id, parent_kind="run")
-        id, _ = self._minted("message", run.thread, "thread", service="chat")
-        message = Message(
-            id, run.thread, run.id, run.text, request, "user", question.text, "complete", time()
+    def _keep_question(self, run: Run, question: Question) -> Message:
+        """The stored message; the first of a request counts. Lineage comes after, and can be made up for."""
+        id = self._registry.mint("message", service="chat")
+        asked = Message(
+            *(id, run.thread, run.id, run.text, question.request, "user", question.text, "complete", time())
         )
-        self._store.add_message(message)
+        if not self._store.add_message(asked):
+            kept = self._store.question(question.request)
+            assert kept is not None, "it was in the way a moment ago, and nothing deletes messages"
+            return kept
+        self._record_question(asked, question.written)
         self._store.name_thread(run.thread, question.text[:60])
-        return message
+        return asked
+
+    def _record_question(self, asked: Message, request: str) -> None:
+        self._records.record(request, kind="request", parent=asked.run)
+        self._records.record(asked.id, kind="message", parent=asked.thread)
 
     # The run
 
     async def _execute(self, run: Run, *, stored: asyncio.Future[Question]) -> None:
-        self._live[run.principal] = self._live.get(run.principal, 0) + 1
-        try:
-            await self._answer(run, await stored)
-        finally:
-            self._live[run.principal] -= 1
-            if not self._live[run.principal]:
-                del self._live[run.principal]
+        # Shielded, because cancelling the run must not cancel the future that is about to be set.
+        await self._answer(run, await asyncio.shield(stored))
 
     async def _answer(self, run: Run, question: Question) -> None:
         scope = self._hub.tree.find("run", run.id, principal=run.principal)
         assert isinstance(scope, Scope), "the hub opens a scope for every run"
-        scope.claim("request", question.request)
-        agent, agent_text = await self._mint("agent", run.id, "run")
+        scope.claim("request", question.written)
+        agent, agent_text = await self._mint("agent", run.id)
         scope.claim("agent", agent_text)
-        history = await asyncio.to_thread(self._history, run.thread)
-        asked = self._forms.of("request", question.request)
+        history = await self._workers(self._history, run.thread)
+        asked = self._forms.of("request", question.written)
         run.publish(
             "agent_started",
             {"agent": self._forms.of("agent", agent_text), "request": asked, "text": question.text},
         )
         reply = Reply(self, run, scope, agent)
         status: Status = "cancelled"
+        failure = ""
         try:
             async with aclosing(self._agent.reply(history)) as events:
                 async for event in events:
                     await reply.show(event)
             status = "complete"
         except AgentError as error:
-            status = "failed"
-            await self._alert(run, str(error))
-            run.publish("agent_failed", {"reason": str(error)})
-            run.end("run_failed", {"reason": str(error)})
+            status, failure = "failed", str(error)
         except Exception as error:
             status = "failed"
             await self._alert(run, f"{type(error).__name__} in the agent")
             raise
         finally:
             # Also when cancelled: what was said so far stays said.
-            message = await asyncio.shield(asyncio.to_thread(self._keep_answer, run, reply.text, status))
-        if status == "complete":
-            transaction = await asyncio.to_thread(self._charge, run, reply.usage)
-            run.publish(
-                "agent_completed",
-                {
-                    "agent": self._forms.of("agent", agent_text),
-                    "message": self._forms.of("message", message),
-                    "transaction": self._forms.of("transaction", transaction),
-                    "usage": {"tokens_in": reply.usage.tokens_in, "tokens_out": reply.usage.tokens_out},
-                    "text": reply.text,
-                },
-            )
+            message = await asyncio.shield(self._workers(self._keep_answer, run, reply.text, status))
+        if failure:
+            await self._alert(run, failure)
+            run.publish("agent_failed", {"reason": failure})
+            run.end("run_failed", {"reason": failure})
+            return
+        transaction = await self._workers(self._charge, run, reply.usage)
+        run.publish(
+            "agent_completed",
+            {
+                "agent": self._forms.of("agent", agent_text),
+                "message": self._forms.of("message", message),
+                "transaction": self._forms.of("transaction", transaction),
+                "usage": {"tokens_in": reply.usage.tokens_in, "tokens_out": reply.usage.tokens_out},
+                "text": reply.text,
+            },
+        )
 
     def _history(self, thread: str) -> list[Said]:
-        return [Said(message.role, message.text) for message in self._store.messages(thread) if message.text]
+        said = self._store.messages(thread, HISTORY)
+        return [Said(message.role, message.text) for message in said if message.text]
 
     def _keep_answer(self, run: Run, text: str, status: Status) -> str:
-        id, written = self._minted("message", run.thread, "thread", service="chat")
+        id, written = self._minted("message", run.thread, service="chat")
         self._store.add_message(
             Message(id, run.thread, run.id, run.text, None, "assistant", text, status, time())
         )
         return written
 
     def _charge(self, run: Run, usage: Usage) -> str:
-        id, text = self._minted("transaction", run.id, "run", service="billing")
+        id, text = self._minted("transaction", run.id, service="billing")
         self._store.add_transaction(id, text, run.id, usage.tokens_in, usage.tokens_out)
         return text
 
     async def _alert(self, run: Run, reason: str) -> None:
         def keep() -> str:
-            id, text = self._minted("alert", run.id, "run", service="monitor", level="error")
+            id, text = self._minted("alert", run.id, service="monitor", level="error")
             self._store.add_alert(id, text, run.id, reason)
             return text
 
-        log.error("%s: run %s: %s", await asyncio.to_thread(keep), run.id, reason)
+        log.error("%s: run %s: %s", await self._workers(keep), run.id, reason)
 
     # IDs
 
-    async def _mint(self, kind: str, parent: str, parent_kind: str) -> tuple[str, str]:
-        return await asyncio.to_thread(self._minted, kind, parent, parent_kind, service="chat")
+    async def _mint(self, kind: str, parent: str) -> tuple[str, str]:
+        return await self._workers(self._minted, kind, parent, service="chat")
 
-    def _minted(
-        self, kind: str, parent: str, parent_kind: str, *, service: str, **fields: str
-    ) -> tuple[str, str]:
+    def _minted(self, kind: str, parent: str, *, service: str, **fields: str) -> tuple[str, str]:
         """A new ID, recorded below its parent: canonical, and as the service writes it."""
         text = self._registry.mint(kind, service=service, **fields)
-        return self._records.record(text, kind=kind, parent=parent, parent_kind=parent_kind).child, text
+        return self._records.record(text, kind=kind, parent=parent).child, text
 
     async def begin_tool(self, scope: Scope, agent: str) -> dict[str, Any]:
         """A new tool call below an agent, live in the run's scope."""
-        _, text = await self._mint("tool", agent, "agent")
+        _, text = await self._mint("tool", agent)
         scope.claim("tool", text)
         return self._forms.of("tool", text)
 
