@@ -1,6 +1,7 @@
 # Everything from a fresh checkout: only python3 (>= 3.11, with venv), make and git are needed.
 PYTHON ?= python3
 VENV := .venv
+PORT ?= 8100
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
@@ -9,7 +10,7 @@ help:            ## what can be made
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*##/\t/'
 
 run: setup       ## the golden path at a printed local address
-	@PYTHONPATH=examples/goldenpath $(BIN)/python -m goldenpath
+	@PYTHONPATH=examples/goldenpath $(BIN)/python -m goldenpath --port $(PORT)
 
 test: check      ## every check and every test
 	@$(BIN)/python -m pytest

@@ -8,6 +8,7 @@ from pathlib import Path
 from canonid.core import Registry
 from canonid.errors import RegistryError
 
+UNREADABLE = "file"  # in place of the TOML path of a fault: there is no text to find faults in
 NAMES = ("canonid.toml", "pyproject.toml")
 
 
@@ -27,16 +28,16 @@ def load_registry(path: Path | str | None = None) -> Registry:
     try:
         found = find_registry() if path is None else Path(path)
     except OSError as error:
-        raise RegistryError([("canonid.toml", f"can't be looked for: {error.strerror}")]) from None
+        raise RegistryError([(UNREADABLE, f"can't be looked for: {error.strerror}")]) from None
     if found is None:
         raise RegistryError(
-            [("canonid.toml", "not found here or in any folder above; name one, or write one")]
+            [(UNREADABLE, "there is no canonid.toml here or in any folder above; name one, or write one")]
         )
     try:
         text = found.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "the name or the text is not valid"
-        raise RegistryError([("file", f"can't be read: {reason}")], str(found)) from None
+        raise RegistryError([(UNREADABLE, f"can't be read: {reason}")], str(found)) from None
     return Registry.from_toml(text, source=str(found))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sqlite3
 import threading
 import time
@@ -12,10 +13,12 @@ from pathlib import Path
 
 import httpx
 import pytest
+from websockets.sync.client import connect
 
-from golden import Person, closed, golden_path, process, settings
+from golden import Person, Socket, closed, golden_path, process, settings
 from goldenpath.ids import open_ids
 
+SHORT = "What is 2 + 2?"
 LONG = "What does lineage mean here?"
 
 
@@ -57,12 +60,12 @@ def test_a_connection_that_drops_while_its_question_is_stored_loses_nothing(slow
             other.execute("BEGIN IMMEDIATE")  # so that storing has to wait
             with ada.socket() as socket:
                 socket.until("ready")
-                socket.ask(thread, LONG, request)
+                socket.ask(thread, SHORT, request)
                 while not ada.get("/api/open")["open"][0]["children"][1:]:
                     pass  # until the run is there, and the question waits for the lock
             other.execute("ROLLBACK")
         with ada.socket() as socket:
-            socket.ask(thread, LONG, request)
+            socket.ask(thread, SHORT, request)
             run = socket.until("accepted")["run"]
             socket.send(type="subscribe", run=run, last_seq=0)
             assert socket.events(run)[-1]["event"] == "run_completed"
@@ -131,9 +134,10 @@ def test_text_that_is_no_text_harms_nothing(slow):
             message = {"type": "chat", "thread": thread, "request": str(uuid.uuid4()), "text": "hi"}
             socket.raw.send(json.dumps(message)[:-2] + '\\ud800"}')
             assert closed(socket)[0] == 1008
-        title = ada.http.post("/api/threads", content='{"title": "\\ud800"}')
-        assert title.status_code == 422
-        assert title.json()["detail"]
+        for odd in ('{"title": "\\ud800"}', '{"title": NaN}', "[]", "{", '{"title": 7}'):
+            title = ada.http.post("/api/threads", content=odd, headers={"content-type": "application/json"})
+            assert title.status_code == 422
+            assert "JSON object" in title.json()["detail"]
         assert ada.get(f"/api/threads/{thread}")["messages"] == []
 
 
@@ -189,3 +193,16 @@ def test_a_locked_database_of_the_chat_does_not_hold_up_logging_in(slow):
             unlocked.cancel()
             other.execute("ROLLBACK")
         assert waited < 3, "logging in waits for no other database"
+
+
+def test_a_websocket_to_no_address_is_told_so(slow):
+    url, _ = slow
+    with connect(url.replace("http", "ws") + "/nope") as raw:
+        assert closed(Socket(raw)) == (4404, "no such address")
+
+
+def test_ctrl_c_ends_a_server_without_a_traceback(tmp_path):
+    with process("--data", tmp_path) as (server, url):
+        assert httpx.get(f"{url}/healthz").json()["ok"]
+        server.send_signal(signal.SIGINT)
+        assert server.wait(20) == 0

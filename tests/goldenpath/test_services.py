@@ -70,7 +70,7 @@ def test_a_server_killed_in_mid_answer_keeps_the_question_and_says_that_the_answ
 
 
 def test_a_blip_in_mid_answer_loses_and_repeats_nothing(tmp_path):
-    with process("--data", tmp_path, GOLDENPATH_TOKEN_DELAY="0.05") as (_, url), Person(url, "ada") as ada:
+    with process("--data", tmp_path, GOLDENPATH_TOKEN_DELAY="0.02") as (_, url), Person(url, "ada") as ada:
         thread = ada.thread()["id"]
         seen = []
         with ada.socket() as socket:
@@ -111,4 +111,4 @@ def test_a_port_in_use_is_said_in_a_sentence(tmp_path):
             capture_output=True, text=True, timeout=30, check=False, cwd=ROOT / "examples" / "goldenpath",
         )  # fmt: skip
     assert second.returncode == 1
-    assert second.stderr == f"goldenpath: can't listen on 127.0.0.1:{port}: Address already in use\n"
+    assert second.stderr == f"goldenpath: can't listen on 127.0.0.1:{port}: Address already in use; try another --port\n"

@@ -234,3 +234,24 @@ def test_every_writing_that_the_registry_knows_finds_and_releases(registry):
         assert session.entries == ()
 
     run(main())
+
+
+def test_an_identity_that_the_caller_knows_is_not_resolved_again(new_tree):
+    def never(text, kind):
+        raise AssertionError
+
+    tree = ScopeTree(never)
+    session = tree.open("session", "SESSION-1", principal="ada", identity=Identity("session", "session.1"))
+    run = session.open("run", "RUN-2", identity=Identity("run", "run.2"))
+    tool = run.claim("tool", "7", identity=Identity("tool", "tool.7"))
+    assert [(entry.text, entry.canonical) for entry in (session, run, tool)] == [
+        ("SESSION-1", "session.1"),
+        ("RUN-2", "run.2"),
+        ("7", "tool.7"),
+    ]
+    assert tree.find("tool", "tool.7", principal="ada") is tool
+    for enter in (session.open, session.claim):
+        with pytest.raises(InvalidId, match="names a tool; expected a run"):
+            enter("run", "8", identity=Identity("tool", "tool.8"))
+        with pytest.raises(ClaimConflict):
+            enter("tool", "other", identity=Identity("tool", "tool.7"))

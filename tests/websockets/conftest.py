@@ -229,7 +229,7 @@ def world(registry: Registry, store: SQLiteStore) -> Iterator[Callable[..., Worl
         def make(**options: Any) -> World:
             limits = Limits(**options.pop("limits", {}))
             server = lambda app, **more: stack.enter_context(Server(app, **more))  # noqa: E731
-            worlds.append(World(registry, store, server, limits=limits, **options))
+            worlds.append(World(registry, options.pop("store", store), server, limits=limits, **options))
             return worlds[-1]
 
         yield make

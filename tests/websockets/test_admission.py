@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from canonid.aliases import SQLiteStore
 from canonid.websockets import Counts, Handshake, Hub, Ticket
 
 Make = Callable[..., Any]
@@ -159,6 +161,58 @@ def test_an_authentication_that_raises_is_our_fault_and_has_an_incident(
         assert incident in caplog.text and "the user database is away" in caplog.text
 
     w.run(main())
+
+
+def test_a_timeout_of_the_applications_own_is_its_fault_and_no_wrong_login(world: Make) -> None:
+    async def slow_database(handshake: Handshake) -> Ticket | None:
+        raise TimeoutError("the user database took too long")
+
+    w = world(authenticate=slow_database)
+
+    async def main() -> None:
+        assert (await (await w.connect()).ended())[0] == 1011
+
+    w.run(main())
+
+
+def test_a_principal_has_so_many_connections_and_no_more(world: Make) -> None:
+    w = world(limits={"connections_per_principal": 2})
+
+    async def main() -> None:
+        person, other = w.person(), w.person()
+        first, _ = await w.ready(person), await w.ready(person)
+        assert await (await w.connect(person)).ended() == (1008, "too many connections")
+        await w.ready(other)
+        await first.raw.close()
+        await w.until(lambda: w.hub.counts().connections == 2)
+        await w.ready(person)
+
+    w.run(main())
+
+
+def test_letting_in_asks_the_store_nothing_in_the_servers_loop(
+    world: Make, registry: Any, tmp_path: Any
+) -> None:
+    class Watched(SQLiteStore):
+        def resolve(self, *args: Any, **options: Any) -> Any:
+            asked.append(threading.current_thread())
+            return super().resolve(*args, **options)
+
+    asked: list[threading.Thread] = []
+    store = Watched(tmp_path / "watched.db", registry)
+    w = world(store=store)
+
+    async def main() -> None:
+        person = w.person()
+        client = await w.watching(person)
+        await w.server.call(
+            w.hub.start_run(person.session, thread=person.thread, execute=lambda run: asyncio.sleep(0))
+        )
+        await client.events()
+        await w.server.call(w.hub.send_to_user(person.user, {}))
+
+    w.run(main())
+    assert asked and w.server._thread not in asked
 
 
 def test_a_ticket_for_somebody_elses_session_is_no_ticket(world: Make) -> None:

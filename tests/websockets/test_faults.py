@@ -14,7 +14,9 @@ from typing import Any
 
 import pytest
 
-from canonid.websockets import Connection
+from canonid.websockets import Code, Connection, Hub, Limits
+from canonid.websockets.codes import ending
+from canonid.websockets.socket import Socket
 
 Make = Callable[..., Any]
 BOUNDED = "canonid.websockets.uvicorn:Protocol"
@@ -87,6 +89,46 @@ def test_without_the_bounded_protocol_everything_of_ours_is_released_all_the_sam
             await w.gone()
             assert (w.last().code, w.last().cut) == (1013, True)
             assert w.hub.tree.stats.resources == 0
+
+    w.run(main())
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_a_client_that_pings_and_never_reads_fills_no_memory(world: Make, loop: str) -> None:
+    w = world(uvicorn={"ws": BOUNDED, "loop": loop})
+    w.server._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 32_768)
+    waiting = []
+
+    @w.hub.on_message
+    async def measure(connection: Connection, message: dict[str, Any]) -> None:
+        (protocol,) = w.server.server_state.connections
+        waiting.append(protocol.transport.get_write_buffer_size())
+
+    def frame(opcode: int, payload: bytes) -> bytes:
+        return bytes([0x80 | opcode, 0x80 | len(payload)]) + bytes(4) + payload
+
+    async def main() -> None:
+        client = await w.ready(w.person(), compression=None)
+        client.raw.transport.pause_reading()
+        tcp = client.raw.transport.get_extra_info("socket").dup()
+        tcp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32_768)
+        pings = [frame(0x9, b"%0125d" % number) for number in range(30_000)]
+        last = frame(0xA, b"%0125d" % 29_999).replace(b"\xfd\0\0\0\0", b"\x7d")
+
+        def flood_then_read() -> None:
+            received = b""
+            with tcp:
+                tcp.settimeout(20)
+                tcp.sendall(b"".join(pings) + frame(0x1, b"{}"))
+                asyncio.run_coroutine_threadsafe(w.until(lambda: bool(waiting)), loop_here).result(20)
+                while last not in received:
+                    received = received[-200:] + tcp.recv(65_536)
+
+        loop_here = asyncio.get_running_loop()
+        await asyncio.to_thread(flood_then_read)
+        assert waiting[0] < 600_000
+        client.raw.transport.abort()
+        await w.gone()
 
     w.run(main())
 
@@ -276,3 +318,27 @@ def test_a_handler_that_ignores_its_cancellation_delays_no_close(world: Make) ->
         w.server.loop.call_soon_threadsafe(go_on.set)
 
     w.run(main())
+
+
+def test_a_close_that_is_cancelled_cuts_the_transport_and_says_so() -> None:
+    aborted = []
+
+    async def never(event: object) -> None:
+        await asyncio.Event().wait()
+
+    async def main() -> None:
+        scope = {"extensions": {"canonid.abort": lambda: aborted.append(True)}}
+        cut = Socket(scope, never, never)  # type: ignore[arg-type]
+        closing = asyncio.create_task(cut.close(ending(Code.NORMAL), 20))
+        await asyncio.sleep(0)
+        closing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await closing
+        assert cut.cut and aborted == [True]
+
+    asyncio.run(main())
+
+
+def test_a_hubs_own_tree_waits_as_long_as_its_connections_may_take(registry: Any, store: Any) -> None:
+    hub = Hub(registry, store, limits=Limits(close_timeout=30))
+    assert hub.tree._closer.release_timeout > 2 * 30

@@ -70,8 +70,12 @@ def test_messages_reach_the_application_in_order_and_one_at_a_time(world: Make) 
         '{"n": NaN}',
         "[" * 60_000,
         '{"n": ' + "9" * 5_000 + "}",
+        r'{"type": "say", "text": "\ud800"}',
+        r'{"type": "say", "texts": [{"deep": "a\uDfffb"}]}',
+        r'{"type": "say", "\udc00": 1}',
+        r'{"type": "watch", "thread": "\ud800"}',
     ],
-    ids=["binary", "empty", "cut", "word", "list", "string", "null", "nan", "nested", "digits"],
+    ids="binary empty cut word list string null nan nested digits half deep key watch".split(),
 )
 def test_anything_but_a_json_object_in_text_is_policy(world: Make, protocol: str, frame: str | bytes) -> None:
     code, reason = ended(world(uvicorn={"ws": protocol}), frame)
@@ -185,6 +189,68 @@ def test_a_handler_can_refuse(world: Make, error: Exception, code: int, reason: 
     assert ended(w, "{}") == (code, reason)
 
 
+def test_a_whole_surrogate_pair_is_text(world: Make) -> None:
+    w = world()
+    w.hub.on_message(echo)
+
+    async def main() -> None:
+        client = await w.ready(w.person())
+        await client.raw.send(r'{"text": "\ud83d\ude00 \\ud800"}')
+        assert (await client.receive("echo"))["text"] == "\N{GRINNING FACE} \\ud800"
+
+    w.run(main())
+
+
+def test_a_handler_that_is_late_in_a_closed_session_is_no_incident(
+    world: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    w = world()
+
+    @w.hub.on_message
+    async def late(connection: Connection, message: dict[str, Any]) -> None:
+        principal = w.registry.canonical(person.user, "user")
+        scope = w.hub.tree.find("connection", connection.id, principal=principal)
+        scope.close()
+        scope.claim("tool", w.registry.mint("tool"))
+
+    person = w.person()
+
+    async def main() -> None:
+        client = await w.ready(person)
+        await client.send()
+        assert await client.ended() == (4401, "session closed")
+        await w.gone()
+
+    w.run(main())
+    assert "incident" not in caplog.text
+
+
+@pytest.mark.parametrize("part", ["socket", "outbox", "heartbeat", "subscriptions", "reader"])
+def test_a_part_that_cannot_be_claimed_is_an_incident_reported_once(
+    world: Make, caplog: pytest.LogCaptureFixture, part: str
+) -> None:
+    w = world(mint=lambda kind, parent: text)
+    text = w.registry.mint("connection")
+
+    async def main() -> None:
+        person = w.person()
+        other = w.hub.tree.open("session", w.registry.mint("session"), principal="nobody")
+        other.claim(part, text)
+        client = await w.connect(person)
+        code, incident = await client.ended()
+        assert code == 1011 and incident is not None and incident.startswith("incident_")
+        await w.gone()
+        assert (w.last().code, w.last().reason, w.last().connection) == (1011, incident, text)
+        assert caplog.text.count(" raised") == caplog.text.count(incident) == 1
+
+        async def close() -> None:
+            await other.close()
+
+        await w.server.call(close())
+
+    w.run(main())
+
+
 def test_what_was_queued_before_a_close_still_arrives(world: Make) -> None:
     w = world()
 
@@ -233,9 +299,7 @@ def test_a_handler_is_cancelled_when_its_client_leaves(world: Make) -> None:
 
 
 @pytest.mark.parametrize("kind", ["thread", "run"])
-@pytest.mark.parametrize(
-    "which", ["foreign", "unknown", "malformed", "wrong kind", "surrogate", "huge", "empty", "nul"]
-)
+@pytest.mark.parametrize("which", ["foreign", "unknown", "malformed", "wrong kind", "huge", "empty", "nul"])
 def test_foreign_unknown_and_malformed_ids_get_one_answer(world: Make, kind: str, which: str) -> None:
     w = world()
     ended_run = asyncio.Event()
@@ -250,7 +314,6 @@ def test_foreign_unknown_and_malformed_ids_get_one_answer(world: Make, kind: str
             "unknown": w.registry.mint(kind),
             "malformed": "run_DROP TABLE",
             "wrong kind": me.user,
-            "surrogate": "\ud800",
             "huge": "x" * 60_000,
             "empty": "",
             "nul": "run\x00",

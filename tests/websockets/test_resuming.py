@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from canonid import NotFound, ScopeClosed
+from canonid import ClaimConflict, NotFound, ScopeClosed
 from canonid.websockets import Connection, Grace, Run
 
 Make = Callable[..., Any]
@@ -164,7 +164,7 @@ def test_events_that_were_trimmed_are_told_as_a_gap(world: Make) -> None:
     w.run(main())
 
 
-def test_a_run_that_lives_here_no_more_is_lost_for_its_owner_only(world: Make) -> None:
+def test_a_run_that_ended_and_is_no_longer_kept_is_gone_for_its_owner_only(world: Make) -> None:
     w = world(limits={"run_retention": 0.01})
 
     async def main() -> None:
@@ -174,11 +174,50 @@ def test_a_run_that_lives_here_no_more_is_lost_for_its_owner_only(world: Make) -
         await w.until(lambda: w.hub.counts().runs == 0)
         client = await w.ready(person)
         await client.send(type="subscribe", run=run.id, last_seq=1)
-        lost = {"type": "event", "run": run.id, "event": "run_lost", "final": True}
-        assert await client.receive() == lost
+        told = {"type": "event", "run": run.id, "thread": run.thread, "event": "run_gone", "final": True}
+        assert await client.receive() == told
         stranger = await w.ready(w.person())
         await stranger.send(type="subscribe", run=run.id, last_seq=1)
         assert (await stranger.ended())[0] == 4404
+
+    w.run(main())
+
+
+def test_a_principals_ended_runs_are_kept_up_to_a_number(world: Make) -> None:
+    kept_up_to(world(limits={"runs_per_principal": 2, "runs_remembered": 2}), size=1)
+
+
+def test_a_principals_ended_runs_are_kept_up_to_a_number_of_bytes(world: Make) -> None:
+    kept_up_to(world(limits={"run_bytes_per_principal": 4_000, "runs_remembered": 2}), size=1_500)
+
+
+def kept_up_to(w: Any, size: int) -> None:
+    """Of five ended runs the last two are kept, the two before are known to be gone; others' runs stay."""
+
+    async def one_event(run: Run) -> None:
+        run.publish("token", {"text": "x" * size})
+
+    async def run_of(person: Any) -> Run:
+        run = await w.server.call(w.hub.start_run(person.session, thread=person.thread, execute=one_event))
+        await w.until(
+            lambda: (
+                run.ended
+                and len(w.hub.tree.find("session", person.session, principal=run.principal).entries) < 2
+            )
+        )
+        return run
+
+    async def main() -> None:
+        person, other = w.person(), w.person()
+        theirs = await run_of(other)
+        going_on = await start(w, person, Agent())
+        runs = [await run_of(person) for _ in range(5)]
+        assert w.hub.runs_of(theirs.thread) == (theirs,)
+        assert set(w.hub.runs_of(going_on.thread)) == {going_on, *runs[3:]}
+        client = await w.ready(person)
+        for run, told in zip(runs[:4], ["run_lost", "run_gone", "run_gone", "token"], strict=True):
+            await client.send(type="subscribe", run=run.id)
+            assert (await client.receive("event"))["event"] == told
 
     w.run(main())
 
@@ -191,7 +230,8 @@ def test_after_a_restart_an_unfinished_run_is_lost(world: Make) -> None:
         run = await start(before, person, agent)
         client = await after.ready(person)
         await client.send(type="subscribe", run=run.id, last_seq=7)
-        assert (await client.receive())["event"] == "run_lost"
+        told = {"type": "event", "run": run.id, "thread": run.thread, "event": "run_lost", "final": True}
+        assert await client.receive() == told
 
     after.run(main())
 
@@ -245,6 +285,117 @@ def test_a_run_cancelled_at_once_still_ends(world: Make) -> None:
 
         await w.server.call(start_and_cancel())
         assert [event["event"] for event in await client.events()] == ["run_cancelled"]
+
+    w.run(main())
+
+
+@pytest.mark.parametrize("how", ["cancel", "logout"])
+def test_a_run_whose_executor_claims_while_it_is_cancelled_is_cancelled(
+    world: Make, how: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    w = world()
+    go_on = asyncio.Event()
+
+    async def claim(run: Run) -> None:
+        scope = w.hub.tree.find("run", run.id, principal=run.principal)
+        scope.claim("tool", w.registry.mint("tool"), release=lambda: asyncio.sleep(0))
+        await go_on.wait()
+        scope.claim("tool", w.registry.mint("tool"))
+
+    async def main() -> None:
+        person = w.person()
+        client = await w.watching(person)
+        run = await start(w, person, claim)
+        await w.until(lambda: len(w.hub.tree.snapshot(run.principal)[0].children[1].children) == 2)
+
+        async def cancel() -> None:
+            go_on.set()
+            if how == "cancel":
+                run.cancel()
+            else:
+                await w.hub.close_session(person.session)
+
+        await w.server.call(cancel())
+        if how == "cancel":
+            assert [event["event"] for event in await client.events()] == ["run_cancelled"]
+        await w.until(lambda: run.ended)
+        assert "run_cancelled" in run._kept[-1] and "incident" not in caplog.text
+
+    w.run(main())
+
+
+def test_an_executor_is_cancelled_in_the_turn_in_which_its_run_is(world: Make) -> None:
+    w = world()
+    go_on, went_on = asyncio.Event(), []
+
+    async def execute(run: Run) -> None:
+        await go_on.wait()
+        went_on.append(run.publish("token"))
+
+    async def main() -> None:
+        person = w.person()
+        client = await w.watching(person)
+        run = await start(w, person, execute)
+        await w.server.call(asyncio.sleep(0))
+
+        async def cancel() -> None:
+            go_on.set()
+            run.cancel()
+
+        await w.server.call(cancel())
+        assert [event["event"] for event in await client.events()] == ["run_cancelled"] and not went_on
+
+    w.run(main())
+
+
+def test_no_run_starts_in_a_session_that_was_logged_out_until_somebody_logs_in(world: Make) -> None:
+    w = world()
+
+    async def main() -> None:
+        person, agent = w.person(), Agent()
+        await w.ready(person)
+        await w.server.call(w.hub.close_session(person.session))
+        with pytest.raises(ScopeClosed, match="logged out"):
+            await start(w, person, agent)
+        assert w.hub.counts().sessions == 0 and w.hub.tree.stats.scopes == 0
+        await w.ready(person)
+        await start(w, person, agent)
+
+    w.run(main())
+
+
+def test_no_run_starts_in_a_hub_that_shuts_down(world: Make) -> None:
+    w = world()
+
+    async def main() -> None:
+        person = w.person()
+        await w.server.call(w.hub.shutdown())
+        with pytest.raises(ScopeClosed, match="shutting down"):
+            await start(w, person, Agent())
+
+    w.run(main())
+
+
+def test_a_run_whose_executor_cannot_be_claimed_leaves_nothing_behind(world: Make) -> None:
+    w = world(
+        mint=lambda kind, parent: text if kind == "run" else w.registry.mint(kind),
+        limits={"session_grace": 0.01},
+    )
+    text = w.registry.mint("run")
+
+    async def main() -> None:
+        person, agent = w.person(), Agent()
+        other = w.hub.tree.open("session", w.registry.mint("session"), principal="nobody")
+        other.claim("executor", text)
+        with pytest.raises(ClaimConflict):
+            await start(w, person, agent)
+        await w.until(lambda: w.hub.tree.stats.scopes == 1)  # the session didn't stay open for it
+        assert w.hub.counts().runs == 0 and not agent.runs
+
+        async def close() -> None:
+            await other.close()
+
+        await w.server.call(close())
 
     w.run(main())
 
@@ -311,8 +462,11 @@ def test_a_session_outlives_its_last_connection_for_a_while_only(world: Make) ->
         await start(w, person, agent)
         await client.raw.close()
         await w.gone()
-        await asyncio.sleep(0.15)
-        assert w.hub.counts().sessions == 1  # a run keeps it
+        bystander = await w.ready(w.person())
+        await bystander.raw.close()
+        await w.gone()
+        await w.until(lambda: w.hub.counts().sessions == 1)  # later, the bystander's time was over
+        assert next(iter(w.hub._present.sessions)) == w.registry.canonical(person.session, "session")
         await agent.publish(w, None)
         await w.until(lambda: w.hub.counts().sessions == 0)
         assert w.hub.tree.stats.scopes == 0

@@ -145,6 +145,13 @@ def test_an_event_that_fits_no_buffer_is_refused_before_it_gets_a_number() -> No
     assert run.publish("token") == 1
 
 
+def test_data_that_is_no_json_is_refused_before_it_gets_a_number() -> None:
+    run = make()
+    with pytest.raises(ValueError, match="must be JSON"):
+        run.publish("token", {"text": {1}})
+    assert run.publish("token") == 1
+
+
 def test_two_tabs_see_the_same() -> None:
     run, first, second = make(), Tab(), Tab()
     run.attach(first)

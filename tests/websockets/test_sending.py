@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -99,9 +100,57 @@ def test_what_is_no_json_or_too_big_is_the_senders_error(world: Make) -> None:
         client = await w.ready(person)
         with pytest.raises(ValueError, match="in parts"):
             await w.server.call(w.hub.send_to_user(person.user, {"text": "x" * 1000}))
+        for no_json in ({1}, b"x", object()):
+            with pytest.raises(ValueError, match="must be JSON"):
+                await w.server.call(w.hub.send_to_user(person.user, {"n": no_json}))
         with pytest.raises(ValueError, match="JSON"):
             await w.server.call(w.hub.send_to_user(person.user, {"n": float("nan")}))
         assert await w.server.call(w.hub.send_to_user(person.user, {"type": "note"})) == 1
         await client.receive("note")
+
+    w.run(main())
+
+
+def test_a_user_whose_id_was_linked_meanwhile_is_reached_on_old_and_new_connections(world: Make) -> None:
+    w = world()
+
+    async def main() -> None:
+        person = w.person()
+        before = await w.watching(person)
+        known_as = w.registry.canonical(person.user, "user")
+        for _ in range(2):
+            now = w.store.resolve(person.user, kind="user").canonical
+            moved = w.registry.mint("user")
+            w.store.link(now, moved, kind="user", source="test")
+        after = await w.ready(person._replace(session=another_session(w, person)))
+        for n, name in enumerate((person.user, known_as, moved)):
+            assert await w.server.call(w.hub.send_to_user(name, {"type": "note", "n": n})) == 2
+        for client in (before, after):
+            assert [(await client.receive("note"))["n"] for _ in range(3)] == [0, 1, 2]
+        run = await w.server.call(
+            w.hub.start_run(person.session, thread=person.thread, execute=lambda run: asyncio.Event().wait())
+        )
+        scope = w.hub.tree.find("run", run.id, principal=run.principal)
+        assert run.principal == scope.principal == known_as
+        await w.server.call(w.hub.close_session(person.session))
+
+    w.run(main())
+
+
+def another_session(w: Any, person: Any) -> str:
+    session = w.registry.mint("session", service="auth", prefix="session")
+    w.store.record(session, kind="session", parent=person.user, parent_kind="user")
+    return str(session)
+
+
+def test_a_session_whose_id_was_linked_meanwhile_can_still_be_logged_out(world: Make) -> None:
+    w = world()
+
+    async def main() -> None:
+        person = w.person()
+        client = await w.ready(person)
+        w.store.link(person.session, w.registry.mint("session"), kind="session", source="test")
+        await w.server.call(w.hub.close_session(person.session))
+        assert await client.ended() == (4401, "session closed")
 
     w.run(main())

@@ -1,5 +1,8 @@
 """Tickets: once, soon, and not without limit."""
 
+import sys
+import threading
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -90,3 +93,28 @@ def test_memory_holds_only_what_can_still_be_redeemed(steps: list[tuple[str, int
             good[user] = [other for other in good[user] if other != token]
     tickets.redeem("")
     assert len(tickets) == len(good["user_0"] + good["user_1"])
+
+
+def test_threads_issue_and_redeem_at_once_and_each_ticket_works_once() -> None:
+    tickets, redeemed, errors = Tickets(per_principal=2), list[str](), list[Exception]()
+
+    def use() -> None:
+        try:
+            for _ in range(300):
+                token = issue(tickets, expires_at=2e12)
+                redeemed.extend([token] * sum([tickets.redeem(token) is not None for _ in range(2)]))
+        except Exception as error:  # a thread would lose it
+            errors.append(error)
+
+    threads = [threading.Thread(target=use) for _ in range(8)]
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert not errors
+    assert len(redeemed) == len(set(redeemed)) and len(tickets) <= 2

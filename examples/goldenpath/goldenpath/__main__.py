@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import os
 import socket
+import sqlite3
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,9 +17,7 @@ import uvicorn
 from canonid.errors import CanonidError
 from goldenpath.agent import AgentError
 from goldenpath.apps import auth_app, both, chat_app
-from goldenpath.settings import Settings
-
-TOKEN_DELAY = "GOLDENPATH_TOKEN_DELAY"  # noqa: S105 - seconds between two pieces of an answer
+from goldenpath.settings import ORIGINS, Settings
 
 
 def main() -> int:
@@ -26,7 +26,8 @@ def main() -> int:
     try:
         listening = _listen(options.host, options.port)
     except OSError as error:
-        print(f"goldenpath: can't listen on {options.host}:{options.port}: {error.strerror}", file=sys.stderr)
+        where = f"{options.host}:{options.port}"
+        print(f"goldenpath: can't listen on {where}: {error.strerror}; try another --port", file=sys.stderr)
         return 1
     try:
         settings = _settings(options, listening.getsockname()[1])
@@ -36,13 +37,14 @@ def main() -> int:
             app = chat_app(settings, options.auth)
         else:
             app = both(settings)
-    except (CanonidError, AgentError, ValueError, OSError) as error:
+    except (CanonidError, AgentError, ValueError, OSError, sqlite3.DatabaseError) as error:
         print(f"goldenpath: {error}", file=sys.stderr)
         listening.close()
         return 1
     host, port = listening.getsockname()[:2]
     print(f"golden path: http://{host}:{port}", flush=True)
     print(f"({options.service}; data in {settings.data}; Ctrl-C stops it)", flush=True)
+    print(f"(pages of {', '.join(settings.origins)} may connect; {ORIGINS} adds others)", flush=True)
     config = uvicorn.Config(
         app,
         ws="canonid.websockets.uvicorn:Protocol",
@@ -52,7 +54,8 @@ def main() -> int:
         log_level="warning",
         server_header=False,
     )
-    uvicorn.Server(config).run(sockets=[listening])
+    with suppress(KeyboardInterrupt):  # Ctrl-C; by then everything has been shut down
+        uvicorn.Server(config).run(sockets=[listening])
     return 0
 
 
@@ -73,8 +76,6 @@ def _settings(options: argparse.Namespace, port: int) -> Settings:
     """From the environment and the command line; pages from our own address may connect."""
     own = tuple(f"http://{host}:{port}" for host in dict.fromkeys((options.host, "127.0.0.1", "localhost")))
     given: dict[str, Any] = {"data": options.data} if options.data else {}
-    if TOKEN_DELAY in os.environ:
-        given["token_delay"] = float(os.environ[TOKEN_DELAY])
     settings = Settings.from_environment(os.environ, **given)
     return replace(settings, origins=(*settings.origins, *own))
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Awaitable, Callable
+
 from fastapi import FastAPI
 
+from canonid import Registry
 from goldenpath.auth import create_app as create_auth
-from goldenpath.auth.tokens import Tokens
 from goldenpath.chat import create_app as create_chat
 from goldenpath.ids import open_ids
 from goldenpath.proxy import AuthProxy
 from goldenpath.settings import Settings
+
+log = logging.getLogger("goldenpath.auth")
 
 
 def both(settings: Settings) -> FastAPI:
@@ -19,14 +24,15 @@ def both(settings: Settings) -> FastAPI:
     async def on_logout(session: str) -> None:
         await chat.state.log_out(session)
 
-    chat = create_chat(settings, registry, records, create_auth(settings, registry, records, on_logout))
+    auth = create_auth(settings, registry, records, on_logout, _alerts(registry))
+    chat = create_chat(settings, registry, records, auth)
     return chat
 
 
 def auth_app(settings: Settings) -> FastAPI:
     """Auth alone."""
     registry, records = open_ids(settings)
-    return create_auth(settings, registry, records)
+    return create_auth(settings, registry, records, on_alert=_alerts(registry))
 
 
 def chat_app(settings: Settings, auth_url: str) -> FastAPI:
@@ -36,5 +42,14 @@ def chat_app(settings: Settings, auth_url: str) -> FastAPI:
     async def on_logout(session: str) -> None:
         await chat.state.log_out(session)
 
-    chat = create_chat(settings, registry, records, AuthProxy(auth_url, Tokens(settings), on_logout))
+    chat = create_chat(settings, registry, records, AuthProxy(auth_url, settings, on_logout))
     return chat
+
+
+def _alerts(registry: Registry) -> Callable[[str], Awaitable[None]]:
+    async def on_alert(name: str) -> None:
+        # Its lineage is not recorded: the parent of an alert is a run, and before a log-in there is none.
+        alert = registry.mint("alert", service="monitor", level="warning")
+        log.warning("%s: somebody may be guessing a password; keyed hash of the name: %s", alert, name)
+
+    return on_alert

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import secrets
@@ -12,13 +13,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from canonid.errors import show
 from canonid.websockets import Limits
 
 DATA = "GOLDENPATH_DATA"
 SECRET = "GOLDENPATH_SECRET"  # noqa: S105 - the name of the variable
 ORIGINS = "GOLDENPATH_ORIGINS"
+TOKEN_DELAY = "GOLDENPATH_TOKEN_DELAY"  # noqa: S105
 
 SECRET_BYTES = 32  # RFC 7518 §3.2: a key of HS256 must not be shorter than its hash
+LONGEST_DELAY = 60
 ORIGIN = re.compile(r"https?://[^/\s]+")
 
 
@@ -26,7 +30,9 @@ ORIGIN = re.compile(r"https?://[^/\s]+")
 class Settings:
     """Of both services; those that run apart need the same data folder and secret. Times are seconds.
 
-    `origins` are those of pages elsewhere that may call, e.g. https://chat.example.
+    `origins`, e.g. https://chat.example, are those of pages that may open WebSockets and send POSTs to
+    auth: the names under which browsers know this server. There is no CORS, so pages that another server
+    serves can't read what is answered over HTTP.
     """
 
     data: Path
@@ -49,7 +55,7 @@ class Settings:
 
     @classmethod
     def from_environment(cls, env: Mapping[str, str], **overrides: Any) -> Settings:
-        """What GOLDENPATH_DATA, GOLDENPATH_SECRET and GOLDENPATH_ORIGINS (with commas) say, then `overrides`.
+        """What GOLDENPATH_DATA, …_SECRET, …_ORIGINS (with commas) and …_TOKEN_DELAY say, then `overrides`.
 
         Makes the data folder, by default var/goldenpath below the current one, and a secret in it unless
         one is given; of several processes that do so at once all get the same. Raises ValueError, OSError.
@@ -59,7 +65,21 @@ class Settings:
         found: dict[str, Any] = {"origins": tuple(env.get(ORIGINS, "").replace(",", " ").split())}
         if "secret" not in overrides:
             found["secret"] = env.get(SECRET, "").encode() or _kept_secret(data)
+        if env.get(TOKEN_DELAY):
+            found["token_delay"] = _seconds(env[TOKEN_DELAY])
         return cls(**found | overrides | {"data": data})
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds <= LONGEST_DELAY:
+        raise ValueError(
+            f"{TOKEN_DELAY} is {show(text)}; expected seconds from 0 to {LONGEST_DELAY}, like 0.02"
+        )
+    return seconds
 
 
 def _kept_secret(data: Path) -> bytes:

@@ -69,6 +69,7 @@ def parser() -> argparse.ArgumentParser:
         "canonid registry check",
     )
     top.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
+    _common(top, None, json=False)
     groups = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
     id_group = _parser(
         groups.add_parser("id", help="mint, explain, check, translate and resolve IDs"),
@@ -100,10 +101,20 @@ def _leaf(commands: argparse._SubParsersAction[argparse.ArgumentParser], command
     leaf = _parser(
         commands.add_parser(command.name, help=command.help), command.description, command.examples
     )
-    leaf.add_argument("--registry", metavar="FILE", help="registry file (default: the nearest one upwards)")
-    leaf.add_argument("--json", action="store_true", help="one JSON object a line")
+    _common(leaf, argparse.SUPPRESS, argparse.SUPPRESS)
     command.arguments(leaf)
     leaf.set_defaults(run=command.run)
+
+
+def _common(parser: argparse.ArgumentParser, registry: str | None, json: bool | str) -> None:
+    """What may stand before the command as well as after it."""
+    parser.add_argument(
+        "--registry",
+        metavar="FILE",
+        default=registry,
+        help="registry file (default: the nearest one upwards)",
+    )
+    parser.add_argument("--json", action="store_true", default=json, help="one JSON object a line")
 
 
 def _parser(parser: argparse.ArgumentParser, description: str, examples: str) -> argparse.ArgumentParser:

@@ -9,7 +9,7 @@ from canonid.cli.ids import Command
 from canonid.cli.output import line, record
 from canonid.core import Registry
 from canonid.errors import RegistryError
-from canonid.project import find_registry, load_registry
+from canonid.project import UNREADABLE, find_registry, load_registry
 
 
 def _check(options: argparse.Namespace) -> int:
@@ -21,7 +21,7 @@ def _check(options: argparse.Namespace) -> int:
             record(registry=error.source, ok=False, faults=[{"path": p, "fault": s} for p, s in error.faults])
         else:
             print(f"canonid: {error}", file=sys.stderr)
-        return 1
+        return 3 if error.faults[0][0] == UNREADABLE else 1
     (_report_json if options.json else _report)(str(path), registry)
     return 0
 
@@ -49,7 +49,8 @@ def _report(path: str, registry: Registry) -> None:
     if not overlaps:
         line("  no two formats of different kinds share a text")
         return
-    line(f"  {len(overlaps)} declared overlaps; such a text needs its kind named:")
+    count = "1 declared overlap" if len(overlaps) == 1 else f"{len(overlaps)} declared overlaps"
+    line(f"  {count}; such a text needs its kind named:")
     for found in overlaps:
         line(f"    {found.text}")
         line(f"      {found.first_kind} ({found.first}) or {found.second_kind} ({found.second})")

@@ -367,7 +367,8 @@ class _Reader:
         if value is None:
             return default
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            self.fault(f"{path}.{key}", f"expected a list of names, got {_type(value)}")
+            got = "a list of other things" if isinstance(value, list) else _type(value)
+            self.fault(f"{path}.{key}", f"expected a list of names, got {got}")
             return default
         if len(set(value)) < len(value):
             self.fault(f"{path}.{key}", "a name stands twice")

@@ -9,8 +9,9 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Protocol
 
-from canonid.errors import InvalidId, NotFound
-from canonid.scopes import Scope
+from canonid.core import Identity
+from canonid.errors import InvalidId, NotFound, ScopeClosed
+from canonid.scopes import Release, Scope
 from canonid.websockets import incidents
 from canonid.websockets.codes import Code, Ending, Refusal, ending
 from canonid.websockets.limits import Limits
@@ -102,20 +103,23 @@ class Connection:
     async def serve(self, scope: Scope, seconds: float) -> None:
         """Run until it ends, for at most `seconds`. Closing the scope ends it, and it closes the scope."""
         try:
-            scope.claim("socket", self.id, release=self._close_socket)
+            self._claim(scope, "socket", self._close_socket)
             self._start(scope, "outbox", self._write, self._flush)
             self._start(scope, "inbox", self._work)
             self._start(scope, "heartbeat", self._beat)
             expiry = asyncio.get_running_loop().call_later(seconds, self.end, ending(Code.NOT_AUTHENTICATED))
-            scope.claim("expiry", self.id, release=expiry.cancel)
-            scope.claim("subscriptions", self.id, release=self._unsubscribe)
+            self._claim(scope, "expiry", expiry.cancel)
+            self._claim(scope, "subscriptions", self._unsubscribe)
             self._start(scope, "reader", self._read)
             await self._ended.wait()
         except asyncio.CancelledError:
             self.end(ending(Code.RESTARTING))  # the server's last resort when it stops
             raise
+        except Exception as error:  # noqa: BLE001 - somebody may have claimed a part under this ID
+            self._fail(error, scope)
         finally:
             await scope.close()
+            await self._close_socket()  # unless the scope has done so
 
     # Its tasks
 
@@ -153,7 +157,7 @@ class Connection:
                 raise Refusal("no heartbeat")
             await self.send({"type": "ping", "n": number})
 
-    async def _guarded(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    async def _guarded(self, scope: Scope, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         try:
             await work()
         except Gone as gone:
@@ -163,8 +167,13 @@ class Connection:
         except (NotFound, InvalidId):
             self.end(ending(Code.NOT_FOUND))
         except Exception as error:  # noqa: BLE001 - the application may raise anything
-            self.incident = incidents.report(error, f"connection {self.id}")
-            self.end(ending(Code.INCIDENT, self.incident))
+            self._fail(error, scope)
+
+    def _fail(self, error: Exception, scope: Scope) -> None:
+        if isinstance(error, ScopeClosed) and (scope.closed or self.ending is not None):
+            return  # whoever works for a connection may find it ended before they are stopped
+        self.incident = incidents.report(error, f"connection {self.id}")
+        self.end(ending(Code.INCIDENT, self.incident))
 
     # Its parts, and how each is given back
 
@@ -175,12 +184,15 @@ class Connection:
         work: Callable[[], Coroutine[Any, Any, None]],
         stop: Callable[[asyncio.Task[None]], Coroutine[Any, Any, None]] | None = None,
     ) -> None:
-        task = asyncio.create_task(self._guarded(work), name=f"{part} of {self.id}")
+        task = asyncio.create_task(self._guarded(scope, work), name=f"{part} of {self.id}")
         try:
-            scope.claim(part, self.id, release=partial(stop or self._stop, task))
+            self._claim(scope, part, partial(stop or self._stop, task))
         except BaseException:
             task.cancel()
             raise
+
+    def _claim(self, scope: Scope, part: str, release: Release) -> None:
+        scope.claim(part, self.id, release, identity=Identity(part, self.id))
 
     async def _stop(self, task: asyncio.Task[None]) -> None:
         task.cancel()

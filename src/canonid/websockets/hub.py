@@ -11,8 +11,8 @@ from functools import partial
 from typing import Any, TypeVar
 
 from canonid.aliases import Lineage, Store
-from canonid.core import Registry
-from canonid.errors import LineageConflict, NotFound, UnknownName
+from canonid.core import Identity, Registry
+from canonid.errors import LineageConflict, NotFound, ScopeClosed, UnknownName
 from canonid.scopes import Scope, ScopeTree
 from canonid.websockets import incidents
 from canonid.websockets.closes import Close, Closes
@@ -22,7 +22,8 @@ from canonid.websockets.handshake import Authenticate, Handshake, authenticated,
 from canonid.websockets.limits import Limits
 from canonid.websockets.parts import with_parts
 from canonid.websockets.presence import Counts, Presence
-from canonid.websockets.runs import CANCELLED, COMPLETED, FAILED, LOST, OnLastDetach, Run
+from canonid.websockets.retention import Retention
+from canonid.websockets.runs import CANCELLED, COMPLETED, FAILED, GONE, LOST, OnLastDetach, Run
 from canonid.websockets.sessions import Session
 from canonid.websockets.socket import Event, Gone, Receive, Send, Socket
 from canonid.websockets.tickets import Ticket, Tickets
@@ -43,7 +44,8 @@ class Hub:
     a thread). Without a `tree` it makes its own; a shared one must be `ScopeTree(with_parts(store.resolve))`.
     `authenticate` replaces tickets. `mint` gives the text of a new connection or run under its parent's
     lineage, by default in the kind's canonical format. `clock` gives seconds since 1970. A hub belongs
-    to one event loop; only its `tickets` are usable before that runs.
+    to one event loop; only its `tickets` are usable before that runs, and from other threads. A shared
+    tree must let a cleanup take `2 * limits.close_timeout`.
     """
 
     def __init__(
@@ -59,7 +61,8 @@ class Hub:
         clock: Callable[[], float] = time.time,
         limits: Limits = Limits(),  # noqa: B008 - immutable
     ) -> None:
-        self.tree = tree or ScopeTree(with_parts(store.resolve))
+        # A writer has `close_timeout` for what is queued, and as long again to stop.
+        self.tree = tree or ScopeTree(with_parts(store.resolve), release_timeout=2 * limits.close_timeout + 1)
         _check_knows_parts(self.tree)
         self.tickets = Tickets(clock, ttl=limits.ticket_ttl)
         self.closes = Closes(limits.closes)
@@ -72,7 +75,7 @@ class Hub:
         self._limits = limits
         self._on_message: OnMessage | None = None
         self._present = Presence()
-        self._retained: dict[str, asyncio.TimerHandle] = {}
+        self._ended_runs = Retention(limits, self._present.forget)
         self._logged_out: dict[str, float] = {}
         self._stopping = False
 
@@ -94,18 +97,20 @@ class Hub:
         an unknown one; so do the other two.
         """
         text = encode(message, self._limits.outbox_bytes)
-        live = self._present.connections.get(await self._known(connection, "connection"))
-        return int(live is not None and live.put(text))
+        names, live = await self._known(connection, "connection"), self._present.connections
+        return sum([live[name].put(text) for name in names & live.keys()])
 
     async def send_to_user(self, user: str, message: Mapping[str, Any]) -> int:
         """How many of a user's connections a message was queued for. Never waits for a slow one."""
         text = encode(message, self._limits.outbox_bytes)
-        return sum([live.put(text) for live in self._present.of_user[await self._known(user, "user")]])
+        names = await self._known(user, "user")
+        return sum([live.put(text) for name in names for live in self._present.of_user[name]])
 
     async def send_to_thread(self, thread: str, message: Mapping[str, Any]) -> int:
         """How many connections that watch a thread a message was queued for. Never waits for a slow one."""
         text = encode(message, self._limits.outbox_bytes)
-        return sum([live.put(text) for live in self._present.watching[await self._known(thread, "thread")]])
+        names = await self._known(thread, "thread")
+        return sum([live.put(text) for name in names for live in self._present.watching[name]])
 
     async def start_run(
         self,
@@ -118,33 +123,45 @@ class Hub:
         """A new run in a thread, executed as a task `execute(run)`; whoever watches the thread sees it.
 
         It belongs to the session of `owner` (a connection of it, or its ID) and ends with it, not with any
-        connection. Raises NotFound unless the thread is the owner's, ScopeClosed if the session is closed.
+        connection. Raises NotFound unless the thread is the owner's; ScopeClosed if the session was logged
+        out (remembered for 10 minutes at least) and is not live again, or if the hub shuts down.
         """
         session_id = owner.session if isinstance(owner, Connection) else owner
         session_lineage, thread_lineage, lineage = await asyncio.to_thread(
             self._record_run, session_id, thread
         )
         await self._settled(session_lineage.child)
-        session = self._joined(session_lineage)
-        scope = session.scope.open("run", lineage.text)
+        if self._stopping:
+            raise ScopeClosed("the hub is shutting down; nothing can be started any more")
+        session = self._present.sessions.get(session_lineage.child)
+        if session is None and session_lineage.child in self._logged_out:
+            raise ScopeClosed(f"session {session_lineage.child} was logged out; start runs in a live one")
+        session = session or self._opened(session_lineage)
+        scope = session.scope.open("run", lineage.text, identity=Identity("run", lineage.child))
         run = Run(
             id=lineage.child,
             text=lineage.text,
             thread=thread_lineage.child,
-            principal=lineage.principal,
+            principal=session.principal,
             on_last_detach=on_last_detach,
             limits=self._limits,
             clock=self._clock,
         )
+        executor = asyncio.create_task(self._execute(run, execute, scope), name=f"executor of {run.id}")
+        retire = partial(self._retire, run, session, executor)
+        try:
+            scope.claim("executor", run.id, retire, identity=Identity("executor", run.id))
+        except BaseException:
+            executor.cancel()
+            scope.close()
+            raise
+        run.on_cancel(scope.close)
         session.keep(run)
         self._present.keep(run)
         for connection in self._present.watching[run.thread]:
             self._attach(connection, run)
         if isinstance(owner, Connection):
             self._attach(owner, run)
-        run.on_cancel(scope.close)
-        executor = asyncio.create_task(self._execute(run, execute, scope), name=f"executor of {run.id}")
-        scope.claim("executor", run.id, release=partial(self._retire, run, session, executor))
         return run
 
     def runs_of(self, thread: str) -> tuple[Run, ...]:
@@ -153,24 +170,20 @@ class Hub:
 
     async def close_session(self, session: str) -> None:
         """Log out: its connections end with 4401, its runs are cancelled, its unspent tickets are void."""
-        identity = await asyncio.to_thread(self._store.resolve, session, kind="session")
+        names = await asyncio.to_thread(self._names, session, "session")
         now = self._clock()
         self._logged_out = {key: at for key, at in self._logged_out.items() if now - at < LOGOUT_MEMORY}
-        self._logged_out[identity.canonical] = now
-        live = self._present.sessions.get(identity.canonical)
-        if live is not None:
-            await self._close(live, ending(Code.NOT_AUTHENTICATED, "session closed"))
+        self._logged_out |= dict.fromkeys(names, now)
+        live = [self._present.sessions[name] for name in names if name in self._present.sessions]
+        why = ending(Code.NOT_AUTHENTICATED, "session closed")
+        await asyncio.gather(*[self._close(session, why) for session in live])
 
     async def shutdown(self) -> None:
         """End every connection with 1012, cancel every run, and let nobody in any more."""
         self._stopping = True
         sessions = tuple(self._present.sessions.values())
         await asyncio.gather(*[self._close(session, ending(Code.RESTARTING)) for session in sessions])
-        for timer in self._retained.values():
-            timer.cancel()
-        self._retained.clear()
-        for run in tuple(self._present.runs.values()):
-            self._present.forget(run)
+        self._ended_runs.clear()
 
     @asynccontextmanager
     async def lifespan(self, app: object) -> AsyncIterator[None]:
@@ -246,12 +259,17 @@ class Hub:
             session_lineage.child, -1.0
         ):
             raise Refusal(code=Code.NOT_AUTHENTICATED)
-        session = self._joined(session_lineage)
+        if self._stopping:
+            raise Refusal(code=Code.RESTARTING)
+        if len(self._present.of_user[session_lineage.principal]) >= self._limits.connections_per_principal:
+            raise Refusal("too many connections")
+        session = self._present.sessions.get(session_lineage.child) or self._opened(session_lineage)
         connection = Connection(
             socket, self, self._limits, id=lineage.child, session=session.id, principal=session.principal
         )
         await connection.send({"type": "ready", "connection": connection.id, "session": session.id})
-        live = session.scope.open("connection", lineage.text)
+        identity = Identity("connection", lineage.child)
+        live = session.scope.open("connection", lineage.text, identity=identity)
         return connection, session, live, ticket.expires_at - self._clock()
 
     async def _serve_admitted(
@@ -306,7 +324,8 @@ class Hub:
 
     async def _answer_watch(self, connection: Connection, thread: str) -> None:
         canonical = await self.watch(connection, thread)
-        runs = [{"run": run.id, "seq": run.seq, "ended": run.ended} for run in self.runs_of(canonical)]
+        newest = self.runs_of(canonical)[-self._limits.runs_per_principal :]
+        runs = [{"run": run.id, "seq": run.seq, "ended": run.ended} for run in newest]
         await connection.send({"type": "watching", "thread": canonical, "runs": runs})
 
     async def _run(self, connection: Connection, message: Message) -> Run | None:
@@ -314,7 +333,9 @@ class Hub:
         lineage = await self._authorised(connection, text_field(message, "run"), "run")
         run = self._present.runs.get(lineage.child)
         if run is None:
-            await connection.send({"type": "event", "run": lineage.child, "event": LOST, "final": True})
+            event = GONE if self._ended_runs.knew(lineage.child) else LOST
+            told = {"type": "event", "run": lineage.child, "thread": lineage.parent, "event": event}
+            await connection.send(told | {"final": True})
         return run
 
     def _attach(self, connection: Connection, run: Run, last_seq: int = 0) -> None:
@@ -326,9 +347,18 @@ class Hub:
     async def _authorised(self, connection: Connection, text: str, kind: str) -> Lineage:
         return await asyncio.to_thread(self._store.authorise, text, kind=kind, principal=connection.principal)
 
-    async def _known(self, text: str, kind: str) -> str:
-        identity = await asyncio.to_thread(self._store.resolve, text, kind=kind)
-        return (await asyncio.to_thread(self._store.lineage, identity.canonical, kind=kind)).child
+    async def _known(self, text: str, kind: str) -> set[str]:
+        return await asyncio.to_thread(self._recorded_names, text, kind)
+
+    def _recorded_names(self, text: str, kind: str) -> set[str]:
+        names = self._names(text, kind)
+        self._store.lineage(text, kind=kind)
+        return names
+
+    def _names(self, text: str, kind: str) -> set[str]:
+        """The canonical ID, and those that were so before a link: what is live keeps the one it came with."""
+        canonical = self._store.resolve(text, kind=kind).canonical
+        return {canonical, *[alias.text for alias in self._store.aliases(canonical=canonical, kind=kind)]}
 
     def _record_connection(self, ticket: Ticket) -> tuple[Lineage, Lineage]:
         record = self._store.record
@@ -350,14 +380,9 @@ class Hub:
         while (session := self._present.sessions.get(session_id)) is not None and session.over:
             await self._close(session, ending(Code.NOT_AUTHENTICATED, "session closed"))
 
-    def _joined(self, lineage: Lineage) -> Session:
-        """The live session, opened if it is not."""
-        if self._stopping:
-            raise Refusal(code=Code.RESTARTING)
-        session = self._present.sessions.get(lineage.child)
-        if session is not None:
-            return session
-        scope = self.tree.open("session", lineage.text, principal=lineage.principal)
+    def _opened(self, lineage: Lineage) -> Session:
+        identity = Identity("session", lineage.child)
+        scope = self.tree.open("session", lineage.text, principal=lineage.principal, identity=identity)
         session = Session(scope, self._limits.session_grace, self._expire)
         self._present.sessions[session.id] = session
         return session
@@ -368,14 +393,15 @@ class Hub:
     def _close(self, session: Session, why: Ending) -> asyncio.Future[None]:
         """Begin to close a session; what it gives can be awaited, and cancelled, by as many as like."""
         if session.closing is None:
+            # At once, so that nobody who is refused from now on has a connection that still looks open.
+            for connection in self._present.of_session[session.id]:
+                connection.end(why)
             # In a context of its own: called within a cleanup, closing a scope would not wait for its end.
-            session.closing = asyncio.create_task(self._closing(session, why), context=Context())
+            session.closing = asyncio.create_task(self._closing(session), context=Context())
         return asyncio.shield(session.closing)
 
-    async def _closing(self, session: Session, why: Ending) -> None:
+    async def _closing(self, session: Session) -> None:
         session.stop_countdown()
-        for connection in self._present.of_session[session.id]:
-            connection.end(why)
         for entry in session.scope.entries:
             if isinstance(entry, Scope):
                 entry.close()  # all at once, so that a stalled client delays no other
@@ -386,23 +412,23 @@ class Hub:
         try:
             await execute(run)
         except Exception as error:  # noqa: BLE001 - the application's executor may raise anything
+            if isinstance(error, ScopeClosed) and scope.closed:
+                return  # it was to be cancelled anyway
             run.end(FAILED, {"incident": incidents.report(error, f"run {run.id}")})
         else:
             run.end(COMPLETED)
         finally:
             scope.close()
 
-    async def _retire(self, run: Run, session: Session, executor: asyncio.Task[None]) -> None:
-        executor.cancel()
+    def _retire(self, run: Run, session: Session, executor: asyncio.Task[None]) -> Awaitable[None]:
+        executor.cancel()  # now, not in a later turn: until then it would go on in a closed scope
+        return self._retired(run, session, executor)
+
+    async def _retired(self, run: Run, session: Session, executor: asyncio.Task[None]) -> None:
         await asyncio.wait({executor}, timeout=self._limits.close_timeout)
         run.end(CANCELLED)
         session.leave(run)
-        forget = asyncio.get_running_loop().call_later(self._limits.run_retention, self._forget, run)
-        self._retained[run.id] = forget
-
-    def _forget(self, run: Run) -> None:
-        del self._retained[run.id]
-        self._present.forget(run)
+        self._ended_runs.add(run)
 
 
 def _check_knows_parts(tree: ScopeTree) -> None:

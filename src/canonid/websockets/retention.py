@@ -13,7 +13,9 @@ class Retention:
     """Ended runs, by principal in the order of their ends; `drop` is told each that is no longer kept."""
 
     def __init__(self, limits: Limits, drop: Callable[[Run], object]) -> None:
-        self._limits = limits
+        self._seconds = limits.run_retention
+        self._most, self._most_bytes = limits.runs_per_principal, limits.run_bytes_per_principal
+        self._remembered = limits.runs_remembered
         self._drop = drop
         self._kept: dict[str, dict[Run, asyncio.TimerHandle]] = {}
         self._forgotten: dict[str, None] = {}  # IDs, oldest first
@@ -25,8 +27,8 @@ class Retention:
     def add(self, run: Run) -> None:
         """Keep a run that has ended; those of its principal that ended first may have to go."""
         own = self._kept.setdefault(run.principal, {})
-        own[run] = asyncio.get_running_loop().call_later(self._limits.run_retention, self._forget, run)
-        while len(own) > self._limits.runs_per_principal or self._size(own) > self._limits.run_bytes_per_principal:
+        own[run] = asyncio.get_running_loop().call_later(self._seconds, self._forget, run)
+        while len(own) > self._most or sum([run.size for run in own]) > self._most_bytes:
             self._forget(next(iter(own)))
 
     def clear(self) -> None:
@@ -41,9 +43,6 @@ class Retention:
         if not own:
             del self._kept[run.principal]
         self._forgotten[run.id] = None
-        if len(self._forgotten) > self._limits.runs_remembered:
+        if len(self._forgotten) > self._remembered:
             del self._forgotten[next(iter(self._forgotten))]
         self._drop(run)
-
-    def _size(self, own: dict[Run, asyncio.TimerHandle]) -> int:
-        return sum([run.size for run in own])

@@ -34,6 +34,7 @@ class Socket:
         self.offered: tuple[str, ...] = tuple(scope.get("subprotocols") or ())
         self.headers: tuple[tuple[bytes, bytes], ...] = tuple(scope.get("headers") or ())
         self.cut = False
+        self._closed = False
         self._receive = receive
         self._send = send
         self._abort: Callable[[], None] | None = (scope.get("extensions") or {}).get(ABORT)
@@ -56,9 +57,10 @@ class Socket:
         await self._sent({"type": "websocket.send", "text": text})
 
     async def close(self, ending: Ending, seconds: float) -> None:
-        """Send the close frame in time, else cut the transport, where the server lets us."""
-        if not ending.ours:
+        """Send the close frame in time, else cut the transport, where the server lets us. Once only."""
+        if self._closed or not ending.ours:
             return
+        self._closed = True
         try:
             async with asyncio.timeout(seconds):
                 await self._sent({"type": "websocket.close", "code": ending.code, "reason": ending.reason})

@@ -5,27 +5,30 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated, Any, ParamSpec, TypeVar
 
 from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from fastapi.responses import JSONResponse
-from starlette.requests import ClientDisconnect
 
 from canonid import Registry
 from canonid.aliases import SQLiteStore
 from goldenpath.settings import Settings
 
 from .credentials import Credentials, Unfit, check_new, read
+from .incoming import read_body, refuse_others
 from .passwords import Busy, Passwords
-from .throttle import Throttle, Throttled
+from .throttle import Places, Throttle, Throttled
 from .tokens import COOKIE, TokenError, Tokens
 from .users import NameTaken, Session, Users
 
-MAX_BODY = 16 * 1024
 NO_STORE = {"Cache-Control": "no-store"}
 Notify = Callable[[str], Awaitable[None]]
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
 
 
 def create_app(
@@ -40,24 +43,41 @@ def create_app(
 ) -> FastAPI:
     """The auth service, to be mounted at /auth or served alone.
 
-    `on_logout` is awaited with a session's ID when it has ended, `on_alert` with a keyed hash of a name
+    `on_logout` is awaited with the ID of a session that ends, `on_alert` with a keyed hash of a name
     whose password somebody may be guessing.
     """
     users = Users(settings, registry, records)
     tokens = Tokens(settings)
     passwords = passwords or Passwords()
     throttle = throttle or Throttle()
+    places = Places()
+    # Of their own: those that wait for a locked database must hold up nothing else in this process.
+    threads = ThreadPoolExecutor(4, "users")
+
+    async def in_thread(
+        call: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
+    ) -> Result:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(threads, lambda: call(*args, **kwargs))
 
     async def same_origin(request: Request) -> None:
-        """Refuse what a page of another site sends: browsers always name its origin in a POST."""
-        origin = request.headers.get("origin")
-        own = f"{request.url.scheme}://{request.headers.get('host')}"
-        if request.method == "POST" and origin not in (None, own, *settings.origins):
-            raise HTTPException(HTTPStatus.FORBIDDEN, "pages of this origin may not call")
+        refuse_others(request, settings.origins)
+
+    async def place(request: Request) -> AsyncIterator[None]:
+        with places.taken(request.client.host if request.client else ""):
+            yield
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        """Only if served alone: nobody tells an application that is mounted into another one when to stop."""
+        yield
+        threads.shutdown(wait=False)
+        passwords.close()
 
     app = FastAPI(
         title="golden path: auth",
         dependencies=[Depends(same_origin)],
+        lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
@@ -67,21 +87,21 @@ def create_app(
     async def healthz() -> dict[str, bool]:
         return {"ok": True}
 
-    @app.post("/sign-up")
+    @app.post("/sign-up", dependencies=[Depends(place)])
     async def sign_up(request: Request, given: Annotated[Credentials, Depends(credentials)]) -> Response:
         check_new(given)
         hash = await passwords.hash(given.password)
         try:
-            session = await asyncio.to_thread(users.sign_up, given.name, hash)
+            session = await in_thread(users.sign_up, given.name, hash)
         except NameTaken:
             raise HTTPException(HTTPStatus.CONFLICT, "this name is taken") from None
         return logged_in(request, session, HTTPStatus.CREATED)
 
-    @app.post("/login")
+    @app.post("/login", dependencies=[Depends(place)])
     async def login(request: Request, given: Annotated[Credentials, Depends(credentials)]) -> Response:
         key = hidden(given.name)
         async with throttle.attempt(key) as attempts:
-            user = await asyncio.to_thread(users.find, given.name)
+            user = await in_thread(users.find, given.name)
             right = await passwords.verify(user and user.hash, given.password)
             if right:
                 attempts.succeed()
@@ -90,11 +110,11 @@ def create_app(
         if user is None or not right:
             raise HTTPException(HTTPStatus.UNAUTHORIZED, "wrong name or password")
         hash = await passwords.hash(given.password) if passwords.outdated(user.hash) else None
-        return logged_in(request, await asyncio.to_thread(users.log_in, user, hash), HTTPStatus.OK)
+        return logged_in(request, await in_thread(users.log_in, user, hash), HTTPStatus.OK)
 
     @app.post("/refresh")
     async def refresh(request: Request) -> Response:
-        session = await asyncio.to_thread(users.session, tokens.claims_of(request.headers).sid)
+        session = await in_thread(users.session, tokens.claims_of(request.headers).sid)
         if session is None:
             raise TokenError
         return logged_in(request, session, HTTPStatus.OK)
@@ -107,9 +127,9 @@ def create_app(
         except TokenError:
             session = None
         if session is not None:
-            await asyncio.to_thread(users.end_session, session)
             if on_logout is not None:
-                await on_logout(session)
+                await on_logout(session)  # first, so that no token is worth anything in between
+            await in_thread(users.end_session, session)
         response = Response(status_code=HTTPStatus.NO_CONTENT, headers=NO_STORE)
         response.delete_cookie(COOKIE, **cookie_attributes(request))
         return response
@@ -148,16 +168,8 @@ def create_app(
 
 
 async def credentials(request: Request) -> Credentials:
-    """The name and password in a request's body, which is read no further than a login can need."""
-    body = bytearray()
-    try:
-        async for piece in request.stream():
-            body += piece
-            if len(body) > MAX_BODY:
-                raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"more than {MAX_BODY} bytes")
-    except ClientDisconnect:
-        raise HTTPException(HTTPStatus.BAD_REQUEST, "the request ended early") from None
-    return read(bytes(body))
+    """The name and password in a request's body."""
+    return read(await read_body(request))
 
 
 def cookie_attributes(request: Request) -> dict[str, Any]:

@@ -44,6 +44,10 @@ class Passwords:
         """Whether the hash was made with other parameters than today's."""
         return self._hasher.check_needs_rehash(hash)
 
+    def close(self) -> None:
+        """Give the threads back once they have done what waits."""
+        self._threads.shutdown(wait=False)
+
     def _verify(self, hash: str, password: str) -> bool:
         try:
             return self._hasher.verify(hash, password)

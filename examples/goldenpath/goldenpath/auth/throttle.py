@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+from .passwords import Busy
 
 
 class Throttled(Exception):
@@ -19,10 +21,11 @@ class Throttled(Exception):
 
 
 class Attempts:
-    """Those of one name: failures, oldest first, and whose turn it is."""
+    """Those of one name: failures, oldest first, whose turn it is, and how many wait or have it."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self.turn = asyncio.Lock()
+        self.pending = 0
         self.failures: list[float] = []
         self._clock = clock
 
@@ -41,7 +44,8 @@ class Attempts:
 class Throttle:
     """Refuses a name after `failures` within `seconds`, whether or not anybody has that name.
 
-    Remembers the last `names` that were tried. Each process counts for itself.
+    Remembers the `names` that failed last, so that it costs as many hashes to make it forget one. Each
+    process counts for itself.
     """
 
     def __init__(
@@ -55,18 +59,52 @@ class Throttle:
         self._seconds = seconds
         self._names = names
         self._clock = clock
-        self._attempts: OrderedDict[str, Attempts] = OrderedDict()
+        self._under_way: dict[str, Attempts] = {}
+        self._failed: dict[str, Attempts] = {}
 
     @asynccontextmanager
     async def attempt(self, name: str) -> AsyncIterator[Attempts]:
         """One attempt at a time for each name, as all that run at once could fail. Raises Throttled."""
-        attempts = self._attempts.setdefault(name, Attempts(self._clock))
-        self._attempts.move_to_end(name)
-        if len(self._attempts) > self._names:
-            self._attempts.popitem(last=False)
-        async with attempts.turn:
-            now = self._clock()
-            attempts.forget(now - self._seconds)
-            if len(attempts.failures) >= self.failures:
-                raise Throttled(math.ceil(attempts.failures[0] + self._seconds - now))
-            yield attempts
+        attempts = self._under_way.get(name) or self._failed.pop(name, None) or Attempts(self._clock)
+        self._under_way[name] = attempts
+        attempts.pending += 1
+        try:
+            async with attempts.turn:
+                now = self._clock()
+                attempts.forget(now - self._seconds)
+                if len(attempts.failures) >= self.failures:
+                    raise Throttled(math.ceil(attempts.failures[0] + self._seconds - now))
+                yield attempts
+        finally:
+            attempts.pending -= 1
+            if not attempts.pending:
+                del self._under_way[name]
+                self._remember(name, attempts)
+
+    def _remember(self, name: str, attempts: Attempts) -> None:
+        if not attempts.failures:
+            return
+        self._failed[name] = attempts
+        if len(self._failed) > self._names:
+            del self._failed[min(self._failed, key=lambda name: self._failed[name].failures[-1])]
+
+
+class Places:
+    """So many for each client, so that one alone can't keep everybody else waiting."""
+
+    def __init__(self, each: int = 10) -> None:
+        self._each = each
+        self._taken: Counter[str] = Counter()
+
+    @contextmanager
+    def taken(self, client: str) -> Iterator[None]:
+        """A place for the length of the block. Raises Busy."""
+        if self._taken[client] >= self._each:
+            raise Busy
+        self._taken[client] += 1
+        try:
+            yield
+        finally:
+            self._taken[client] -= 1
+            if not self._taken[client]:
+                del self._taken[client]

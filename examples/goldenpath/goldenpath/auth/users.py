@@ -21,7 +21,7 @@ CREATE TABLE IF NOT EXISTS sessions (
 ) STRICT;
 CREATE INDEX IF NOT EXISTS sessions_by_end ON sessions (ends_at);
 """
-PATIENCE = 30  # seconds to wait for another writer
+PATIENCE = 5  # seconds to wait for another writer
 
 
 class NameTaken(Exception):
@@ -53,8 +53,12 @@ class Users:
         self._session_seconds = settings.session_seconds
         self._registry = registry
         self._records = records
-        with self._connected() as connection:
-            connection.executescript(SCHEMA)
+        try:
+            with self._connected() as connection:
+                _use_wal(connection)
+                connection.executescript(SCHEMA)
+        except sqlite3.DatabaseError as error:
+            raise sqlite3.DatabaseError(f"{self._path}: {error}") from None
 
     def sign_up(self, name: str, hash: str) -> Session:
         """The first session of a new user. Raises NameTaken."""
@@ -119,3 +123,17 @@ class Users:
         with self._connected() as connection, connection:  # the second commits, or rolls back
             connection.execute("BEGIN IMMEDIATE")
             yield connection
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Switch the file, for good, so that those who read don't wait for one who writes."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            # SQLite does not wait for this lock by itself when two processes switch at once.
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.005)

@@ -13,11 +13,12 @@ from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.routing import WebSocketRoute
 from starlette.types import ASGIApp
+from starlette.websockets import WebSocket
 
 from canonid import NotFound, Registry
 from canonid.aliases import SQLiteStore
 from canonid.scopes import Snapshot
-from canonid.websockets import Hub
+from canonid.websockets import Code, Hub
 from goldenpath.agent import Docs, agent_from_environment
 from goldenpath.auth.tokens import Tokens
 from goldenpath.proxy import AuthProxy
@@ -40,6 +41,12 @@ SECURITY = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
 }
+
+
+async def nowhere(socket: WebSocket) -> None:
+    """A WebSocket to an address that is none: refused with a code that a browser can read."""
+    await socket.accept()
+    await socket.close(Code.NOT_FOUND, "no such address")
 
 
 def create_app(settings: Settings, registry: Registry, records: SQLiteStore, auth: ASGIApp) -> FastAPI:
@@ -211,6 +218,7 @@ def create_app(settings: Settings, registry: Registry, records: SQLiteStore, aut
 
     app.state.log_out = log_out
     app.routes.append(WebSocketRoute("/ws", hub))
+    app.routes.append(WebSocketRoute("/{path:path}", nowhere))
     app.mount("/auth", auth)
     app.mount("/page", StaticFiles(directory=PAGE))
     return app
