@@ -45,6 +45,10 @@ class Upstream:
         self.ended.append(session)
 
 
+async def nobody_minds(session: str) -> None:
+    """An `on_logout`."""
+
+
 class Way:
     """A proxy below /auth of a server, and people who go through it."""
 
@@ -74,7 +78,7 @@ def stack() -> Iterator[ExitStack]:
 
 @pytest.fixture
 def proxied(tmp_path, stack) -> Callable[..., Way]:
-    def proxied(auth_url: str, on_logout: Any = Upstream().on_logout) -> Way:
+    def proxied(auth_url: str, on_logout: Any = nobody_minds) -> Way:
         proxy = AuthProxy(auth_url, settings(tmp_path), on_logout)
 
         @asynccontextmanager
@@ -204,7 +208,7 @@ def test_closing_it_hangs_up(tmp_path):
 
         async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
             host, port = server.sockets[0].getsockname()
-            proxy = AuthProxy(f"http://{host}:{port}", settings(tmp_path), Upstream().on_logout)
+            proxy = AuthProxy(f"http://{host}:{port}", settings(tmp_path), nobody_minds)
             async with httpx.AsyncClient(transport=httpx.ASGITransport(proxy), base_url="http://x") as client:
                 assert (await client.post("/refresh")).status_code == 204
             assert not hung_up.is_set()

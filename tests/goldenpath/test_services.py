@@ -111,4 +111,7 @@ def test_a_port_in_use_is_said_in_a_sentence(tmp_path):
             capture_output=True, text=True, timeout=30, check=False, cwd=ROOT / "examples" / "goldenpath",
         )  # fmt: skip
     assert second.returncode == 1
-    assert second.stderr == f"goldenpath: can't listen on 127.0.0.1:{port}: Address already in use; try another --port\n"
+    assert (
+        second.stderr
+        == f"goldenpath: can't listen on 127.0.0.1:{port}: Address already in use; try another --port\n"
+    )

@@ -289,9 +289,9 @@ def test_a_run_cancelled_at_once_still_ends(world: Make) -> None:
     w.run(main())
 
 
-@pytest.mark.parametrize("how", ["cancel", "logout"])
+@pytest.mark.parametrize("closed", ["run", "session"])
 def test_a_run_whose_executor_claims_while_it_is_cancelled_is_cancelled(
-    world: Make, how: str, caplog: pytest.LogCaptureFixture
+    world: Make, closed: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     w = world()
     go_on = asyncio.Event()
@@ -304,22 +304,86 @@ def test_a_run_whose_executor_claims_while_it_is_cancelled_is_cancelled(
 
     async def main() -> None:
         person = w.person()
-        client = await w.watching(person)
+        await w.watching(person)
         run = await start(w, person, claim)
         await w.until(lambda: len(w.hub.tree.snapshot(run.principal)[0].children[1].children) == 2)
 
         async def cancel() -> None:
             go_on.set()
-            if how == "cancel":
+            if closed == "run":
                 run.cancel()
             else:
-                await w.hub.close_session(person.session)
+                w.hub.tree.find("session", person.session, principal=run.principal).close()
 
         await w.server.call(cancel())
-        if how == "cancel":
-            assert [event["event"] for event in await client.events()] == ["run_cancelled"]
         await w.until(lambda: run.ended)
         assert "run_cancelled" in run._kept[-1] and "incident" not in caplog.text
+
+    w.run(main())
+
+
+@pytest.mark.parametrize("how", ["cancel", "logout"])
+def test_an_executor_doesnt_go_on_while_what_it_claimed_is_released(
+    world: Make, how: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    w = world()
+    released, claimed = asyncio.Event(), asyncio.Event()
+
+    async def release() -> None:
+        released.set()
+        for _ in range(5):
+            await asyncio.sleep(0)
+
+    async def use(run: Run) -> None:
+        w.hub.tree.find("run", run.id, principal=run.principal).claim(
+            "tool", w.registry.mint("tool"), release
+        )
+        claimed.set()
+        await released.wait()
+        raise RuntimeError("the tool is gone")
+
+    async def main() -> None:
+        person = w.person()
+        run = await start(w, person, use)
+        await w.until(claimed.is_set)
+        if how == "cancel":
+            w.server.loop.call_soon_threadsafe(run.cancel)
+        else:
+            await w.server.call(w.hub.close_session(person.session))
+        await w.until(lambda: run.ended)
+        assert "run_cancelled" in run._kept[-1] and "incident" not in caplog.text
+
+    w.run(main())
+
+
+def test_an_executor_is_cancelled_once_and_may_end_in_its_own_way(world: Make) -> None:
+    w = world()
+    claimed, last_words = asyncio.Event(), []
+
+    async def some_turns() -> None:
+        for _ in range(5):
+            await asyncio.sleep(0)
+
+    async def execute(run: Run) -> None:
+        w.hub.tree.find("run", run.id, principal=run.principal).claim(
+            "tool", w.registry.mint("tool"), some_turns
+        )
+        claimed.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            run.cancel()
+            await some_turns()
+            await some_turns()
+            last_words.append(run.publish("agent_stopped"))
+
+    async def main() -> None:
+        person = w.person()
+        client = await w.watching(person)
+        run = await start(w, person, execute)
+        await w.until(claimed.is_set)
+        w.server.loop.call_soon_threadsafe(run.cancel)
+        assert [event["event"] for event in await client.events()] == ["agent_stopped", "run_cancelled"]
 
     w.run(main())
 

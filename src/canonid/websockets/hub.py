@@ -155,7 +155,7 @@ class Hub:
             executor.cancel()
             scope.close()
             raise
-        run.on_cancel(scope.close)
+        run.on_cancel(partial(self._cancel, run, executor, scope))
         session.keep(run)
         self._present.keep(run)
         for connection in self._present.watching[run.thread]:
@@ -404,7 +404,9 @@ class Hub:
         session.stop_countdown()
         for entry in session.scope.entries:
             if isinstance(entry, Scope):
-                entry.close()  # all at once, so that a stalled client delays no other
+                # All at once, so that a stalled client delays no other.
+                run = self._present.runs.get(entry.canonical)
+                entry.close() if run is None else run.cancel()
         await session.scope.close()
         del self._present.sessions[session.id]
 
@@ -420,8 +422,17 @@ class Hub:
         finally:
             scope.close()
 
+    def _cancel(self, run: Run, executor: asyncio.Task[None], scope: Scope) -> None:
+        self._stop(run, executor)  # first, or it would go on while what it claimed is released under it
+        scope.close()
+
+    def _stop(self, run: Run, executor: asyncio.Task[None]) -> None:
+        if not run.stopping:  # a second cancellation would interrupt how it ends after the first
+            run.stopping = True
+            executor.cancel()
+
     def _retire(self, run: Run, session: Session, executor: asyncio.Task[None]) -> Awaitable[None]:
-        executor.cancel()  # now, not in a later turn: until then it would go on in a closed scope
+        self._stop(run, executor)  # now, not in a later turn: until then it would go on in a closed scope
         return self._retired(run, session, executor)
 
     async def _retired(self, run: Run, session: Session, executor: asyncio.Task[None]) -> None:

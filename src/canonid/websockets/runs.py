@@ -56,6 +56,7 @@ class Run:
         self.principal = principal
         self.seq = 0
         self.ended = False
+        self.stopping = False  # whether its executor was told to stop
         self._on_last_detach = on_last_detach
         self._limits = limits
         self._clock = clock
