@@ -28,6 +28,7 @@ def refused(data: Path, *arguments: str, **env: str) -> str:
     ("name", "sentence"),
     [
         ("auth.db", "file is not a database"),
+        ("chat.db", "file is not a database"),
         ("canonid.db", "is not a SQLite database"),
     ],
 )

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import hmac
 from collections.abc import AsyncIterator, Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from http import HTTPStatus
-from typing import Annotated, Any, ParamSpec, TypeVar
+from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from fastapi.responses import JSONResponse
@@ -17,6 +15,7 @@ from fastapi.responses import JSONResponse
 from canonid import Registry
 from canonid.aliases import SQLiteStore
 from goldenpath.settings import Settings
+from goldenpath.workers import Workers
 
 from .credentials import Credentials, Unfit, check_new, read
 from .incoming import read_body, refuse_others
@@ -27,8 +26,6 @@ from .users import NameTaken, Session, Users
 
 NO_STORE = {"Cache-Control": "no-store"}
 Notify = Callable[[str], Awaitable[None]]
-Arguments = ParamSpec("Arguments")
-Result = TypeVar("Result")
 
 
 def create_app(
@@ -52,13 +49,7 @@ def create_app(
     throttle = throttle or Throttle()
     places = Places()
     # Of their own: those that wait for a locked database must hold up nothing else in this process.
-    threads = ThreadPoolExecutor(4, "users")
-
-    async def in_thread(
-        call: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
-    ) -> Result:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(threads, lambda: call(*args, **kwargs))
+    workers = Workers("users")
 
     async def same_origin(request: Request) -> None:
         refuse_others(request, settings.origins)
@@ -71,7 +62,7 @@ def create_app(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         """Only if served alone: nobody tells an application that is mounted into another one when to stop."""
         yield
-        threads.shutdown(wait=False)
+        workers.close()
         passwords.close()
 
     app = FastAPI(
@@ -92,7 +83,7 @@ def create_app(
         check_new(given)
         hash = await passwords.hash(given.password)
         try:
-            session = await in_thread(users.sign_up, given.name, hash)
+            session = await workers(users.sign_up, given.name, hash)
         except NameTaken:
             raise HTTPException(HTTPStatus.CONFLICT, "this name is taken") from None
         return logged_in(request, session, HTTPStatus.CREATED)
@@ -101,7 +92,7 @@ def create_app(
     async def login(request: Request, given: Annotated[Credentials, Depends(credentials)]) -> Response:
         key = hidden(given.name)
         async with throttle.attempt(key) as attempts:
-            user = await in_thread(users.find, given.name)
+            user = await workers(users.find, given.name)
             right = await passwords.verify(user and user.hash, given.password)
             if right:
                 attempts.succeed()
@@ -110,11 +101,11 @@ def create_app(
         if user is None or not right:
             raise HTTPException(HTTPStatus.UNAUTHORIZED, "wrong name or password")
         hash = await passwords.hash(given.password) if passwords.outdated(user.hash) else None
-        return logged_in(request, await in_thread(users.log_in, user, hash), HTTPStatus.OK)
+        return logged_in(request, await workers(users.log_in, user, hash), HTTPStatus.OK)
 
     @app.post("/refresh")
     async def refresh(request: Request) -> Response:
-        session = await in_thread(users.session, tokens.claims_of(request.headers).sid)
+        session = await workers(users.session, tokens.claims_of(request.headers).sid)
         if session is None:
             raise TokenError
         return logged_in(request, session, HTTPStatus.OK)
@@ -129,7 +120,7 @@ def create_app(
         if session is not None:
             if on_logout is not None:
                 await on_logout(session)  # first, so that no token is worth anything in between
-            await in_thread(users.end_session, session)
+            await workers(users.end_session, session)
         response = Response(status_code=HTTPStatus.NO_CONTENT, headers=NO_STORE)
         response.delete_cookie(COOKIE, **cookie_attributes(request))
         return response

@@ -9,9 +9,9 @@ from fastapi import HTTPException, Request
 from canonid import InvalidId, NotFound, Registry
 from canonid.aliases import SQLiteStore
 from goldenpath.auth.tokens import Claims, TokenError, Tokens
+from goldenpath.workers import Workers
 
 from .store import ChatStore
-from .workers import Workers
 
 
 class Caller(NamedTuple):

@@ -23,12 +23,12 @@ from goldenpath.agent import Docs, agent_from_environment
 from goldenpath.auth.tokens import Tokens
 from goldenpath.proxy import AuthProxy
 from goldenpath.settings import Settings
+from goldenpath.workers import Workers
 
 from .access import Access, Caller
 from .conversation import Conversations
 from .forms import Forms
 from .store import ChatStore, Message, Thread
-from .workers import Workers
 
 PROJECT = Path(__file__).parents[4]
 PAGE = Path(__file__).parents[1] / "page"
@@ -52,7 +52,7 @@ async def nowhere(socket: WebSocket) -> None:
 def create_app(settings: Settings, registry: Registry, records: SQLiteStore, auth: ASGIApp) -> FastAPI:
     """The chat service; `auth` answers below /auth, be it the auth service itself or a way to it."""
     store = ChatStore(settings.data / "chat.db")
-    workers = Workers()
+    workers = Workers("chat")
     forms = Forms(registry, records)
     access = Access(registry, Tokens(settings), records, store, workers)
     docs = Docs([PROJECT / "README.md", PROJECT / "docs", PROJECT / "examples" / "goldenpath"], PROJECT)

@@ -28,10 +28,10 @@ from goldenpath.agent import (
 from goldenpath.agent import (
     Message as Said,
 )
+from goldenpath.workers import Workers
 
 from .forms import Forms
 from .store import ChatStore, Message, Status
-from .workers import Workers
 
 MAX_TEXT = 8000
 MAX_RUNS = 4  # at once, per user

@@ -61,7 +61,11 @@ class ChatStore:
         path.parent.mkdir(parents=True, exist_ok=True)
         # Two, so that reading doesn't queue behind a write that waits for another process.
         self._writer, self._reader = Connection(path), Connection(path)
-        self._writer.prepare()
+        try:
+            self._writer.prepare()
+        except sqlite3.DatabaseError as error:
+            self.close()
+            raise sqlite3.DatabaseError(f"{path}: {error}") from None
 
     def close(self) -> None:
         self._reader.close()

@@ -12,10 +12,10 @@ Answer = TypeVar("Answer")
 
 
 class Workers:
-    """A small pool of the chat service's own."""
+    """A small pool of threads for the calls of one service."""
 
-    def __init__(self, threads: int = 4) -> None:
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="chat")
+    def __init__(self, name: str, threads: int = 4) -> None:
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
 
     async def __call__(
         self, call: Callable[Arguments, Answer], *args: Arguments.args, **kwargs: Arguments.kwargs
