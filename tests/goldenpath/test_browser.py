@@ -173,8 +173,8 @@ def answer(page: Page, status: str) -> Locator:
 
 
 def words_so_far(page: Page, words: int) -> str:
-    """The text of the answer being written, as soon as it has so many words."""
-    running = answer(page, "running").locator(".bubble")
+    """The text of the (first) answer being written, as soon as it has so many words."""
+    running = answer(page, "running").locator(".bubble").first
     expect(running).to_have_text(re.compile(rf"(\S+\s+){{{words}}}"))
     return running.inner_text()
 
