@@ -14,6 +14,7 @@ run: setup       ## the golden path at a printed local address
 
 test: check      ## every check and every test
 	@$(BIN)/python -m pytest
+	@command -v "$${GOLDENPATH_CHROMIUM:-chromium}" >/dev/null || echo "*** NO CHROMIUM HERE: the browser tests were SKIPPED. To run them: make browser ***"
 
 check: setup     ## ruff, mypy, import contracts
 	@$(BIN)/ruff check

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
 from contextlib import AbstractContextManager, suppress
 from contextvars import ContextVar
@@ -23,7 +24,7 @@ LAST_WORDS = 0.1
 log = logging.getLogger("canonid.scopes")
 
 
-class Entry:
+class Entry(ABC):
     """What a closing knows of a scope or resource: its identity, its cleanup, and how far its release is."""
 
     __slots__ = (
@@ -57,13 +58,13 @@ class Entry:
         """True from the moment its closing or release begins."""
         return self._closing is not None
 
+    @abstractmethod
     def _newest_first(self) -> Iterator[Entry]:
         """The entries directly below."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _leave(self, error: BaseException | None) -> None:
         """Takes the entry out of its tree; its cleanup ended with `error` or well."""
-        raise NotImplementedError
 
     def _until_gone(self) -> asyncio.Future[Closed]:
         if self._waited is None:
