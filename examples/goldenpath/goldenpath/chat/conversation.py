@@ -9,7 +9,7 @@ from contextlib import aclosing
 from functools import partial
 from time import time
 from typing import Any, NamedTuple
-from weakref import WeakValueDictionary
+from weakref import WeakSet, WeakValueDictionary
 
 from canonid import NotFound, Registry
 from canonid.aliases import SQLiteStore
@@ -70,7 +70,7 @@ class Conversations:
         self._agent = agent
         self._workers = workers
         self._starting: Counter[str] = Counter()  # by principal
-        self._runs: dict[str, set[Run]] = {}
+        self._runs: WeakSet[Run] = WeakSet()  # as long as the hub keeps them
         self._asking: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -136,7 +136,7 @@ class Conversations:
         try:
             execute = partial(self._execute, stored=stored)
             run = await self._hub.start_run(connection, thread=question.thread, execute=execute)
-            self._runs.setdefault(principal, set()).add(run)
+            self._runs.add(run)
         finally:
             self._starting -= Counter((principal,))
         try:
@@ -154,10 +154,8 @@ class Conversations:
 
     def _busy(self, principal: str) -> int:
         """How many answers are being written for somebody, or are about to be."""
-        live = {run for run in self._runs.pop(principal, ()) if not run.ended}
-        if live:
-            self._runs[principal] = live
-        return len(live) + self._starting[principal]
+        live = sum(run.principal == principal and not run.ended for run in self._runs)
+        return live + self._starting[principal]
 
     async def _accept(self, connection: Connection, asked: Message) -> None:
         accepted = {"thread": asked.thread, "request": asked.request, "run": asked.run, "message": asked.id}
