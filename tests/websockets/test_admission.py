@@ -211,7 +211,8 @@ def test_letting_in_asks_the_store_nothing_in_the_servers_loop(
         await client.events()
         await w.server.call(w.hub.send_to_user(person.user, {}))
 
-    w.run(main())
+    with store:
+        w.run(main())
     assert asked and w.server._thread not in asked
 
 
