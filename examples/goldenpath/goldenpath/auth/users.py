@@ -11,6 +11,7 @@ from typing import NamedTuple
 from canonid import Registry
 from canonid.aliases import SQLiteStore
 from goldenpath.settings import Settings
+from goldenpath.wal import use_wal
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS users (
@@ -55,7 +56,7 @@ class Users:
         self._records = records
         try:
             with self._connected() as connection:
-                _use_wal(connection)
+                use_wal(connection)
                 connection.executescript(SCHEMA)
         except sqlite3.DatabaseError as error:
             raise sqlite3.DatabaseError(f"{self._path}: {error}") from None
@@ -123,17 +124,3 @@ class Users:
         with self._connected() as connection, connection:  # the second commits, or rolls back
             connection.execute("BEGIN IMMEDIATE")
             yield connection
-
-
-def _use_wal(connection: sqlite3.Connection) -> None:
-    """Switch the file, for good, so that those who read don't wait for one who writes."""
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            return
-        except sqlite3.OperationalError as error:
-            # SQLite does not wait for this lock by itself when two processes switch at once.
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
-                raise
-            time.sleep(0.005)

@@ -9,6 +9,8 @@ from pathlib import Path
 from time import time
 from typing import Any, Literal, NamedTuple
 
+from goldenpath.wal import use_wal
+
 Status = Literal["complete", "failed", "cancelled"]
 
 SCHEMA = """
@@ -137,7 +139,7 @@ class Connection:
 
     def prepare(self) -> None:
         """Make the tables, and let readers go on while somebody writes."""
-        self._connection.execute("PRAGMA journal_mode = WAL")
+        use_wal(self._connection)
         self._connection.execute("PRAGMA synchronous = NORMAL")
         self._connection.execute("PRAGMA foreign_keys = ON")
         self._connection.executescript(SCHEMA)
