@@ -55,11 +55,11 @@ class Workload:
 def make(seed: int, users: int = USERS) -> Workload:
     """The workload of a seed."""
     rng = random.Random(seed)
-    now = 1_700_000_000_000
+    now = 1_700_000_000.0
 
-    def clock() -> int:
+    def clock() -> float:
         nonlocal now
-        now += rng.randrange(3)
+        now += rng.randrange(3) / 1000
         return now
 
     registry = Registry.from_toml(REGISTRY.read_text(), clock=clock, entropy=rng.randbytes)

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import threading
-import warnings
 from pathlib import Path
 
 import pytest
 
 from canonid import AmbiguousId, InvalidId, Registry, RegistryError, find_registry, load_registry
-from canonid.core.minting import UUIDv7
 
 THING = "[kinds.thing]\n"
 
@@ -178,33 +174,6 @@ def test_reasons_count_the_bounds_of_slugs_and_know_ulids():
     assert "should end there" in one_format("x_{s:slug(1..3)}").recognise("x_abcd").reason
     registry = Registry.from_toml(f"{THING}[formats.ulid]\n")
     assert "up to character 25" in registry.recognise("01ARZ3NDEKTSV4RRFFQ69G5FAI").reason
-
-
-def test_threads_of_a_forked_child_mint_in_order_and_apart():
-    source = UUIDv7()
-    parent = {source() for _ in range(10)}
-    reader, writer = os.pipe()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        child = os.fork()
-    if child == 0:
-        made: list[list[int]] = [[] for _ in range(6)]
-        threads = [
-            threading.Thread(target=lambda into=into: into.extend(source() for _ in range(200)))
-            for into in made
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        values = [value for into in made for value in into]
-        good = all(into == sorted(into) for into in made) and len({*values, *parent}) == 1210
-        os.write(writer, b"good" if good else b"bad")
-        os._exit(0)
-    os.waitpid(child, 0)
-    os.close(writer)
-    with os.fdopen(reader, "rb") as pipe:
-        assert pipe.read() == b"good"
 
 
 def test_somebody_elses_broken_pyproject_above_is_passed_over(tmp_path: Path):

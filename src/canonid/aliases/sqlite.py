@@ -50,7 +50,7 @@ class SQLiteStore:
     ) -> None:
         self._registry = registry
         self._clock = clock
-        self._batch_ids = Registry.from_toml(_OWN_KINDS, clock=lambda: int(clock() * 1000))
+        self._batch_ids = Registry.from_toml(_OWN_KINDS, clock=clock)
         self._resolver = Resolver(registry)
         self._lineages = Lineages(self._resolver)
         self._connections = Connections(path, read_only=read_only)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -35,6 +34,8 @@ class Declarations(NamedTuple):
 
 def declare(text: str, source: str) -> Declarations:
     """Read a registry file. Raises RegistryError with every fault, each with its TOML path."""
+    import tomllib  # 4 ms that only declaring pays
+
     try:
         document = tomllib.loads(text)
     except ValueError as error:
@@ -239,6 +240,10 @@ class _Reader:
 
         for name in formats:
             build(name)
+        canonical = {writing.kind: writing for name in formats for writing in done[name] if writing.canonical}
+        for name in formats:
+            for writing in done[name]:
+                writing.target = canonical[writing.kind]
         return tuple(writing for name in formats for writing in done[name])
 
     def check_overlaps(self, writings: tuple[Writing, ...], formats: Mapping[str, Format]) -> None:

@@ -1,50 +1,84 @@
-"""New 128-bit payloads: UUIDv7, strictly increasing within a process.
-
-RFC 9562 §6.2, monotonic random: the first of a millisecond takes 74 fresh random bits, each further
-one adds a random step to them, so a successor can't be guessed. If the clock stands still or steps
-back, the last time is kept; if the random bits run over, the time is taken one millisecond ahead.
-"""
+"""Minting for the kinds of a registry: in which format, and what its fields are filled with."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
+import itertools
+from collections.abc import Mapping
 
-from canonid.core import system
+from canonid.core.declaring import did_you_mean
+from canonid.core.engine import Clock, Engine, Entropy, Minter
+from canonid.core.grammar import PAYLOADS, Field, Value
+from canonid.core.values import Kind
+from canonid.core.writing import Writing
+from canonid.errors import InvalidId, show
 
-RANDOM_BITS = 74
-STEP_BYTES = 7  # 2**56 per step: room for 2**17 IDs in a millisecond before the time moves ahead
 
+class Minting:
+    """The sources of new IDs, one for each kind and format, so that all who ask get one increasing order."""
 
-class UUIDv7:
-    """A source of UUIDv7 values as ints. Thread-safe; a forked child starts afresh."""
-
-    def __init__(
-        self, clock: Callable[[], int] = system.clock, entropy: Callable[[int], bytes] = system.entropy
-    ) -> None:
+    def __init__(self, clock: Clock, entropy: Entropy, engine: Engine) -> None:
         self._clock = clock
         self._entropy = entropy
-        self.reset()
-        system.reset_in_child(self)
+        self._engine = engine
+        self._sources: dict[tuple[str, str], Minter] = {}
+        self._counters: dict[tuple[str, str, str], itertools.count[int]] = {}
 
-    def reset(self) -> None:
-        """Forget the last value. In a forked child also the lock, whose holder may not exist there."""
-        self._lock = threading.Lock()
-        self._time = -1
-        self._random = 0
+    def minter(self, kind: Kind, writing: Writing) -> Minter:
+        """The source of texts of a writing. Where a field can't be filled in, its calls raise InvalidId."""
+        if writing.payload is not None:
+            return self._source(kind, writing.payload.type, writing.before, writing.after)
 
-    def __call__(self) -> int:
-        with self._lock:
-            now = self._clock()
-            if now > self._time:
-                self._time = now
-                self._random = int.from_bytes(self._entropy(10), "big") >> 6
-            else:
-                self._random += int.from_bytes(self._entropy(STEP_BYTES), "big") + 1
-                if self._random >> RANDOM_BITS:
-                    self._time += 1
-                    self._random = int.from_bytes(self._entropy(10), "big") >> 6
-            time, random = self._time, self._random
-        if time >> 48:
-            raise OverflowError(f"the clock says {time} ms; a UUIDv7 holds 48 bits of milliseconds")
-        return time << 80 | 7 << 76 | random >> 62 << 64 | 2 << 62 | random & (1 << 62) - 1
+        def mint() -> str:
+            return self.filled(kind, writing, {})
+
+        return Minter(mint, lambda n: [mint() for _ in range(n)], lambda: None)
+
+    def filled(self, kind: Kind, writing: Writing, given: Mapping[str, Value]) -> str:
+        """A new text with the given fields; the others are filled in. InvalidId where they don't fit."""
+        unknown = sorted(given.keys() - writing.names)
+        if unknown:
+            hint = did_you_mean(unknown[0], writing.names)
+            raise InvalidId(f"format {writing.format!r} has no field {unknown[0]!r}{hint}", text="")
+        try:
+            text = writing.write(writing.fill(given, lambda field: self._fill(field, kind, writing)))
+        except KeyError as error:
+            raise InvalidId(
+                f"minting a {kind.name} in format {writing.format!r} needs {error.args[0]}=", text=""
+            ) from None
+        read = writing.fields_of(text)
+        if read is None or not writing.same_fields(given, read):
+            raise InvalidId(
+                f"{show(text)} is not a {kind.name} in format {writing.format!r}; check the fields", text=text
+            )
+        return text
+
+    def _fill(self, field: Field, kind: Kind, writing: Writing) -> Value | None:
+        if field.type in PAYLOADS:
+            return self._source(kind, field.type, "", "").mint()
+        match field.type:
+            case "time":
+                now = self._now() // (1000 if field.unit == "s" else 1)
+                return now % field.modulo if field.modulo else now
+            case "hex":
+                return self._entropy((field.width or 1) // 2 + 1).hex()[: field.width]
+            case "int":
+                # A counter alone would begin anew in every process.
+                return self._count(writing, field) if writing.distinct else None
+            case _:
+                return None
+
+    def _now(self) -> int:
+        """Milliseconds since 1970; half a microsecond is what a float may lack of them."""
+        return int((self._clock() + 5e-7) * 1000)
+
+    def _count(self, writing: Writing, field: Field) -> int:
+        key = writing.format, writing.kind, field.name
+        return next(self._counters.setdefault(key, itertools.count(max(1, field.low))))
+
+    def _source(self, kind: Kind, type_: str, before: str, after: str) -> Minter:
+        key = type_, before + "\0" + after
+        source = self._sources.get(key)
+        if source is None:
+            made = self._engine(type_, before, after, self._clock, self._entropy)
+            source = self._sources.setdefault(key, made)  # another thread may have been first
+        return source

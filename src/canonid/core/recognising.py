@@ -2,77 +2,94 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from itertools import groupby
 
-from canonid.core import payload
 from canonid.core.automata import expected_at
 from canonid.core.declaring import did_you_mean
 from canonid.core.language import members, runs
 from canonid.core.values import Kind, Reading, Recognition, Service
-from canonid.core.writing import Writing
+from canonid.core.writing import Writing, any_of
 from canonid.errors import show
 
 
+class Group:
+    """Writings of one format that are tried together. Compiled when first tried."""
+
+    def __init__(self, writings: tuple[Writing, ...]) -> None:
+        self.writings = writings
+        self.alike = len({writing.node for writing in writings}) == 1
+
+    @cached_property
+    def gate(self) -> Callable[[str], object]:
+        """False for a text that no writing accepts. If they are alike, true for one that all accept."""
+        return self.writings[0].accepts if self.alike else any_of(self.writings)
+
+
 class Recogniser:
-    """Reads texts in every writing of a registry. Immutable once made, so safe to share."""
+    """Reads texts in every writing of a registry. Immutable once made, so safe to share.
+
+    Writings are found by the first word of a text: what stands before its first `_` settles which of those
+    that begin with a fixed word can fit, and its first character which of the others.
+    """
 
     def __init__(self, kinds: Mapping[str, Kind], writings: Sequence[Writing]) -> None:
         self._kinds = kinds
         self._writings = writings
         self._longest = max(writing.longest for writing in writings)
-        self._canonical = {
-            writing.kind: writing for writing in writings if writing.format == kinds[writing.kind].canonical
-        }
         self._by_first: dict[str, list[Writing]] = {}
         for writing in writings:
             for char in members(writing.first):
                 self._by_first.setdefault(char, []).append(writing)
+        words = {writing.first_word for writing in writings} - {None}
+        self._by_word = {word: self._candidates(word[:1], word) for word in words if word}
+        self._by_char = {char: self._candidates(char, None) for char in self._by_first}
+
+    def _candidates(self, char: str, word: str | None) -> tuple[Group, ...]:
+        fitting = [w for w in self._by_first[char] if w.first_word in (None, word)]
+        return tuple([Group(tuple(group)) for _, group in groupby(fitting, key=lambda w: w.format)])
 
     def recognise(self, text: object, kind: str | None, service: Service | None) -> Recognition:
         """Every reading; `kind` and (where several kinds fit) the emitting `service` narrow them."""
         if not isinstance(text, str):
-            return Recognition(show(text), (), None, lambda: f"expected a text, got {type(text).__name__}")
+            return Recognition(show(text), (), lambda _: f"expected a text, got {type(text).__name__}")
         readings = self.readings(text, kind)
-        if service is not None and len({reading.key for reading in readings}) > 1:
-            emitted = tuple(r for r in readings if r.format in service.emits.get(r.kind, ()))
-            readings = emitted or readings
         if not readings:
-            return Recognition(text, (), None, lambda: self._why_unknown(text, kind))
-        identities = {reading.key: reading.identity for reading in readings}
-        if len(identities) > 1:
-            return Recognition(text, readings, None, lambda: _why_ambiguous(text, readings))
-        (answer,) = identities.values()
-        explain = str if answer else lambda: _why_unanswered(readings[0], self._kinds)
-        return Recognition(text, readings, answer, explain)
+            return Recognition(text, (), lambda _: self._why_unknown(text, kind))
+        found = Recognition(text, readings, self._why_unanswered)
+        if service is None or not found.ambiguous:
+            return found
+        emitted = tuple([r for r in readings if r.format in service.emits.get(r.kind, ())])
+        return found._replace(readings=emitted) if emitted else found
 
     def readings(self, text: str, kind: str | None = None) -> tuple[Reading, ...]:
         """Every reading of a text. Within a kind, what is in the canonical format names itself."""
-        found = tuple(self._each(text, kind)) if len(text) <= self._longest else ()
-        if len(found) < 2:
-            return found
-        named = {reading.kind for reading in found if reading.format == self._kinds[reading.kind].canonical}
-        return tuple([r._replace(canonical=text) if r.kind in named else r for r in found])
-
-    def _each(self, text: str, kind: str | None) -> Iterable[Reading]:
-        for writing in self._by_first.get(text[:1], ()):
-            if kind is not None and writing.kind != kind:
-                continue
-            values = writing.fields_of(text)
-            if values is not None:
-                bits = writing.bits_of(values)
-                canonical = self._canonical_text(writing, text, bits)
-                time = writing.time_of(values)
-                yield Reading(text, writing.format, writing.kind, values, bits, canonical, time)
-
-    def _canonical_text(self, writing: Writing, text: str, bits: int | None) -> str | None:
-        target = self._canonical[writing.kind]
-        if target is writing:
-            return text
-        if target.payload is None:
-            return None
-        return target.write_bits(payload.derive(writing.kind, text) if bits is None else bits)
+        if len(text) > self._longest:
+            return ()
+        groups = self._by_word.get(text[: max(0, text.find("_"))]) or self._by_char.get(text[:1], ())
+        found = [
+            writing
+            for group in groups
+            if group.gate(text)
+            for writing in group.writings
+            if (kind is None or writing.kind == kind) and (group.alike or writing.accepts(text))
+        ]
+        if len(found) == 1:
+            return (Reading(text, found[0], found[0].canonical),)
+        named = {writing.kind for writing in found if writing.canonical}
+        return tuple([Reading(text, writing, writing.kind in named) for writing in found])
 
     # Reasons
+
+    def _why_unanswered(self, found: Recognition) -> str:
+        if found.ambiguous:
+            return _why_ambiguous(found.text, found.readings)
+        reading = found.readings[0]
+        return (
+            f"{show(reading.text)} is a {reading.kind} in format {reading.format!r}, whose canonical format"
+            f" {self._kinds[reading.kind].canonical!r} can't hold a derived ID; link an alias"
+        )
 
     def _why_unknown(self, text: str, kind: str | None) -> str:
         shown = show(text)
@@ -135,10 +152,3 @@ def _why_ambiguous(text: str, readings: Sequence[Reading]) -> str:
         return f"{show(text)} fits several kinds ({', '.join(kinds)}); say which is meant"
     formats = sorted({reading.format for reading in readings})
     return f"{show(text)} can be read in the formats {' and '.join(formats)}, which give different IDs"
-
-
-def _why_unanswered(reading: Reading, kinds: Mapping[str, Kind]) -> str:
-    return (
-        f"{show(reading.text)} is a {reading.kind} in format {reading.format!r}, whose canonical format"
-        f" {kinds[reading.kind].canonical!r} can't hold a derived ID; link an alias"
-    )

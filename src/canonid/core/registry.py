@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TypeVar
 
 from canonid.core import payload, system
 from canonid.core.declaring import declare, did_you_mean
-from canonid.core.grammar import Field, Value
-from canonid.core.minting import UUIDv7
+from canonid.core.engine import Clock, Engine, Entropy, ticking
+from canonid.core.grammar import Value
+from canonid.core.minting import Minting
 from canonid.core.overlaps import Overlap, overlaps
 from canonid.core.recognising import Recogniser
 from canonid.core.values import Format, Identity, Kind, Reading, Recognition, Service
@@ -49,18 +49,18 @@ class Registry:
         formats: Mapping[str, Format],
         services: Mapping[str, Service],
         writings: tuple[Writing, ...],
-        clock: Callable[[], int] = system.clock,
-        entropy: Callable[[int], bytes] = system.entropy,
+        clock: Clock = system.clock,
+        entropy: Entropy = system.entropy,
+        engine: Engine = ticking,
     ) -> None:
         self.kinds = MappingProxyType(dict(kinds))
         self.formats = MappingProxyType(dict(formats))
         self.services = MappingProxyType(dict(services))
         self._writings = {(writing.format, writing.kind): writing for writing in writings}
+        self._canonical = {writing.kind: writing for writing in writings if writing.canonical}
         self._recogniser = Recogniser(kinds, writings)
-        self._clock = clock
-        self._entropy = entropy
-        self._uuid7 = UUIDv7(clock, entropy)
-        self._counters: dict[tuple[str, str, str], itertools.count[int]] = {}
+        self._minting = Minting(clock, entropy, engine)
+        self._mints: dict[tuple[str, str | None, str | None], Callable[[], str]] = {}
 
     @classmethod
     def from_toml(
@@ -68,15 +68,17 @@ class Registry:
         text: str,
         *,
         source: str = "registry",
-        clock: Callable[[], int] = system.clock,
-        entropy: Callable[[int], bytes] = system.entropy,
+        clock: Clock = system.clock,
+        entropy: Entropy = system.entropy,
+        engine: Engine = ticking,
     ) -> Registry:
         """The registry that a TOML text declares, at the top or under [tool.canonid].
 
-        Raises RegistryError with every fault. `clock` gives milliseconds since 1970, `entropy` n random
-        bytes; `source` names the text in errors. Takes some 20 to 50 ms, most of it proving disjointness.
+        Raises RegistryError with every fault. `clock` gives seconds since 1970, `entropy` n unpredictable
+        bytes, `engine` makes the minters; `source` names the text in errors. Takes 1 to 50 ms, most of it
+        proving disjointness.
         """
-        return cls(*declare(text, source), clock=clock, entropy=entropy)
+        return cls(*declare(text, source), clock=clock, entropy=entropy, engine=engine)
 
     # Names
 
@@ -104,25 +106,37 @@ class Registry:
         """A new ID in the kind's canonical format, in what `service` emits, or in `format`.
 
         Times, counters, random digits and UUIDs are filled in, other fields are given by name. Raises
-        UnknownName, and InvalidId where fields don't fit or the kind belongs to another writer.
+        UnknownName, and InvalidId where fields don't fit or the kind belongs to another writer. 0.3 µs in
+        a busy loop for a format of 128 bits; `minter` saves a third of that.
         """
-        writing = self._writing(self._emitted(self.kind(kind), service, format), kind)
-        unknown = sorted(fields.keys() - writing.names)
-        if unknown:
-            hint = did_you_mean(unknown[0], writing.names)
-            raise InvalidId(f"format {writing.format!r} has no field {unknown[0]!r}{hint}", text="")
         try:
-            text = writing.write(writing.fill(fields, lambda field: self._fill(field, writing)))
-        except KeyError as error:
-            raise InvalidId(
-                f"minting a {kind} in format {writing.format!r} needs {error.args[0]}=", text=""
-            ) from None
-        read = writing.fields_of(text)
-        if read is None or not writing.same_fields(fields, read):
-            raise InvalidId(
-                f"{show(text)} is not a {kind} in format {writing.format!r}; check the fields", text=text
-            )
-        return text
+            known = self._mints.get((kind, service, format))
+        except TypeError:
+            known = None  # an argument that can't be a key is no name either
+        if known is not None and not fields:
+            return known()
+        declared, writing = self._minted(kind, service, format)
+        if fields:
+            return self._minting.filled(declared, writing, fields)
+        mint = self._mints[kind, service, format] = self._minting.minter(declared, writing).mint
+        return mint()
+
+    def minter(
+        self, kind: str, *, service: str | None = None, format: str | None = None
+    ) -> Callable[[], str]:
+        """A function that gives a new ID at each call, as `mint` does. Raises UnknownName, InvalidId."""
+        return self._minting.minter(*self._minted(kind, service, format)).mint
+
+    def mint_many(
+        self, kind: str, count: int, *, service: str | None = None, format: str | None = None
+    ) -> list[str]:
+        """A list of new IDs, as `mint` gives them, at some 0.1 µs each. Raises UnknownName, InvalidId."""
+        return self._minting.minter(*self._minted(kind, service, format)).many(count)
+
+    def _minted(self, kind: str, service: str | None, format: str | None) -> tuple[Kind, Writing]:
+        """The kind, and the writing that a service is to mint it in, if it may."""
+        declared = self.kind(kind)
+        return declared, self._writing(self._emitted(declared, service, format), kind)
 
     def _emitted(self, kind: Kind, service: str | None, format: str | None) -> str:
         if service is None:
@@ -137,25 +151,6 @@ class Registry:
             )
         return format or emits[0]
 
-    def _fill(self, field: Field, writing: Writing) -> Value | None:
-        match field.type:
-            case "uuid" | "base32" | "ulid":
-                return payload.write(field.type, self._uuid7())
-            case "time":
-                now = self._clock() // (1000 if field.unit == "s" else 1)
-                return now % field.modulo if field.modulo else now
-            case "hex":
-                return self._entropy((field.width or 1) // 2 + 1).hex()[: field.width]
-            case "int":
-                # A counter alone would begin anew in every process.
-                return self._count(writing, field) if writing.distinct else None
-            case _:
-                return None
-
-    def _count(self, writing: Writing, field: Field) -> int:
-        key = writing.format, writing.kind, field.name
-        return next(self._counters.setdefault(key, itertools.count(max(1, field.low))))
-
     # Reading
 
     def recognise(self, text: object, kind: str | None = None, *, service: str | None = None) -> Recognition:
@@ -165,20 +160,31 @@ class Registry:
         return self._recogniser.recognise(text, kind, None if service is None else self.service(service))
 
     def parse(self, text: object, kind: str, format: str | None = None) -> Reading:
-        """The one reading of a text as `kind`, in `format` if given. Raises InvalidId or AmbiguousId."""
-        found = self.recognise(text, kind)
-        readings = found.readings
+        """The one reading of a text as `kind`, in `format` if given; 0.4 µs if it is canonical.
+
+        Raises UnknownName, InvalidId, AmbiguousId.
+        """
+        writing = self._canonical.get(kind) if format is None else None
+        if writing is not None and isinstance(text, str) and writing.accepts(text):
+            return Reading(text, writing, True)  # what is canonical names itself, however else it reads
         if format is not None:
             self._writing(format, kind)
-            readings = tuple(reading for reading in readings if reading.format == format)
-            if found.readings and not readings:
-                other = found.readings[0].format
-                raise InvalidId(f"{show(text)} is in format {other!r}, not {format!r}", text=text)
-        if not readings:
+        found = self._in_format(self.recognise(text, kind), format)
+        if not found.readings:
             raise InvalidId(found.reason, text=text)
-        if len({reading.canonical for reading in readings}) > 1:
+        if found.ambiguous:
             raise AmbiguousId(found.reason, text=text)
-        return readings[0]
+        return found.readings[0]
+
+    def is_valid(self, text: object, kind: str | None = None, format: str | None = None) -> bool:
+        """Whether a text is an ID, of the kind and in the format if given. Raises UnknownName."""
+        writing = self._canonical.get(kind) if kind is not None and format is None else None
+        if writing is not None and isinstance(text, str) and writing.accepts(text):
+            return True
+        if format is not None:
+            self.format(format)
+        readings = self.recognise(text, kind).readings
+        return any(format in (None, reading.format) for reading in readings)
 
     def identify(self, text: object, kind: str | None = None, *, service: str | None = None) -> Identity:
         """What a text names. Raises InvalidId, AmbiguousId, or Untranslatable if only an alias can tell."""
@@ -198,18 +204,29 @@ class Registry:
 
     # Translating
 
-    def translate(self, text: object, to: str, kind: str | None = None, *, service: str | None = None) -> str:
+    def translate(
+        self,
+        text: object,
+        to: str,
+        kind: str | None = None,
+        *,
+        format: str | None = None,
+        service: str | None = None,
+    ) -> str:
         """The same ID written in the format `to`. Pure: the same input gives the same answer everywhere.
 
         Exact formats translate both ways without loss; any other text becomes its derived ID in an
-        exact format. Raises InvalidId, AmbiguousId, Untranslatable.
+        exact format. Kind and `format` say how the text is to be read, which saves finding it out. Raises
+        UnknownName, InvalidId, AmbiguousId, Untranslatable.
         """
         self.format(to)
-        found = self.recognise(text, kind, service=service)
-        if not found.readings or found.ambiguous:
-            raise _no_answer(found)(found.reason, text=text)
-        canonical = self.kinds[found.readings[0].kind].canonical
-        reading = min(found.readings, key=lambda r: (r.format != to, r.format != canonical))
+        reading = None if kind is None or format is None else self._direct(text, kind, format)
+        if reading is None:
+            found = self._in_format(self.recognise(text, kind, service=service), format)
+            if not found.readings or found.ambiguous:
+                raise _no_answer(found)(found.reason, text=text)
+            canonical = self.kinds[found.readings[0].kind].canonical
+            reading = min(found.readings, key=lambda r: (r.format != to, r.format != canonical))
         if reading.format == to:
             return reading.text
         writing = self._writing(to, reading.kind)
@@ -219,6 +236,25 @@ class Registry:
             )
         bits = reading.payload
         return writing.write_bits(payload.derive(reading.kind, reading.text) if bits is None else bits)
+
+    def _direct(self, text: object, kind: str, format: str) -> Reading | None:
+        """The reading of a text whose kind and format are known, without looking for others."""
+        writing = self._writing(format, kind)
+        if not isinstance(text, str) or not writing.accepts(text):
+            return None
+        named = writing.target.accepts(text)  # then the text is canonical, whatever else it may be
+        return Reading(text, writing.target if named else writing, bool(named))
+
+    def _in_format(self, found: Recognition, format: str | None) -> Recognition:
+        """The readings in a format. InvalidId if there are only others."""
+        if format is None:
+            return found
+        self.format(format)
+        fitting = tuple([reading for reading in found.readings if reading.format == format])
+        if found.readings and not fitting:
+            other = found.readings[0].format
+            raise InvalidId(f"{show(found.text)} is in format {other!r}, not {format!r}", text=found.text)
+        return found._replace(readings=fitting)
 
     def writings(self, kind: str, text: str) -> dict[str, str]:
         """The same ID in every format that holds its 128 bits (derived ones, if it has none), and as it is.

@@ -3,35 +3,32 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
-from typing import Protocol
+from collections.abc import Callable
 from weakref import WeakSet
 
+clock = time.time  # seconds since 1970
 entropy = os.urandom
 
+ONE_THREAD_RUNS: bool = getattr(sys, "_is_gil_enabled", lambda: True)()  # not so on a free-threaded build
 
-class Forgetful(Protocol):
-    """What must not go on in a forked child where its parent was."""
-
-    def reset(self) -> None: ...
+_resets: WeakSet[Callable[[], None]] = WeakSet()
 
 
-_forgetful: WeakSet[Forgetful] = WeakSet()
-
-
-def reset_in_child(thing: Forgetful) -> None:
-    """Call `thing.reset()` in every forked child, before anything else runs there."""
-    _forgetful.add(thing)
+def reset_in_child(reset: Callable[[], None]) -> None:
+    """Call `reset` in every forked child, before anything else runs there, as long as it is referred to."""
+    _resets.add(reset)
 
 
 def _reset_all() -> None:
-    for thing in list(_forgetful):
-        thing.reset()
+    for reset in list(_resets):
+        reset()
 
 
 os.register_at_fork(after_in_child=_reset_all)
 
 
-def clock() -> int:
-    """Milliseconds since 1970."""
+def milliseconds() -> int:
+    """The clock in milliseconds since 1970."""
     return time.time_ns() // 1_000_000

@@ -47,6 +47,8 @@ class Writing:
             (field.name, nested[field.nested]) for field in self._fields.values() if field.type == "id"
         ]
         self.payload = self._payload_field()
+        self.before, self.after = self._around_payload()
+        self.target = self  # of the same kind, in its canonical format; set once all writings are made
 
     def _payload_field(self) -> Field | None:
         """The field that holds all 128 bits, if the text holds nothing else."""
@@ -54,11 +56,27 @@ class Writing:
         optional = any(isinstance(item, Optional) for item in self.pattern)
         return found[0] if len(found) == 1 and found[0].type in PAYLOADS and not optional else None
 
+    def _around_payload(self) -> tuple[str, str]:
+        """What stands before and after the 128 bits, if the text holds nothing else."""
+        if self.payload is None:
+            return "", ""
+        before, _, after = self.write({self.payload.name: "\0"}).partition("\0")
+        return before, after
+
     # Reading
+
+    @cached_property
+    def accepts(self) -> Callable[[str], object]:
+        """A test whether this is a text of the writing; true or false in the sense of `if`. 0.2 to 1 µs."""
+        match, longest = self._regex.fullmatch, self.longest
+        if self._bounded or self._ids:
+            return lambda text: len(text) <= longest and self.fields_of(text) is not None
+        # A text of any length costs no more than a long ID.
+        return match if fixed(self.node) else lambda text: len(text) <= longest and match(text)
 
     def fields_of(self, text: str) -> dict[str, Value] | None:
         """The fields of a text, or None if this writing does not accept it."""
-        match = self._regex.fullmatch(text)
+        match = self._regex.fullmatch(text) if len(text) <= self.longest else None
         if match is None:
             return None
         found = match.groupdict()
@@ -66,18 +84,26 @@ class Writing:
             if found[name] is not None and not low <= len(found[name]) <= high:
                 return None
         for name, writings in self._ids:
-            if found[name] is not None and all(w.fields_of(found[name]) is None for w in writings):
+            if found[name] is not None and not any(w.accepts(found[name]) for w in writings):
                 return None
         return {name: self._fields[name].read(part) for name, part in found.items() if part is not None}
 
-    def bits_of(self, values: Mapping[str, Value]) -> int | None:
-        """The 128 bits among the fields of an exact writing, else None."""
-        field = self.payload
-        return None if field is None else payload.read(field.type, str(values[field.name]))
+    def bits_of(self, text: str) -> int | None:
+        """The 128 bits of an accepted text, if the writing is exact."""
+        if self.payload is None:
+            return None
+        return payload.read(self.payload.type, text[len(self.before) : len(text) - len(self.after)])
 
-    def time_of(self, values: Mapping[str, Value]) -> int | None:
-        """The creation time in milliseconds, if a field holds one in full."""
-        for name, value in values.items():
+    def canonical_of(self, text: str) -> str | None:
+        """The canonical ID of an accepted text that isn't canonical; None if that format can't hold it."""
+        if self.target.payload is None:
+            return None
+        bits = self.bits_of(text)
+        return self.target.write_bits(payload.derive(self.kind, text) if bits is None else bits)
+
+    def time_of(self, text: str) -> int | None:
+        """The creation time of an accepted text in milliseconds, if a field holds one in full."""
+        for name, value in (self.fields_of(text) or {}).items():
             field = self._fields[name]
             if field.type in PAYLOADS:
                 time = payload.time_of(field.type, payload.read(field.type, str(value)))
@@ -87,17 +113,29 @@ class Writing:
                 return int(value) * (1000 if field.unit == "s" else 1)
         return None
 
+    @property
+    def first_word(self) -> str | None:
+        """What stands before the first `_` of every text, where that is fixed."""
+        start = ""
+        for item in self.pattern:
+            if not isinstance(node := self._item_node(item), Text):
+                break
+            start += node.text
+        word, underscore, _ = start.partition("_")
+        return word if underscore else None
+
     @cached_property
     def _regex(self) -> re.Pattern[str]:
-        return re.compile(self._regex_of(self.pattern))
+        return re.compile(self._regex_of(self.pattern, Text(self._prefix)))
 
-    def _regex_of(self, items: Sequence[Item]) -> str:
+    def _regex_of(self, items: Sequence[Item], kind: Node) -> str:
         parts = []
         for item in items:
-            if isinstance(item, Field) and item.type != "kind":
-                parts.append(f"(?P<{item.name}>{regex(self._item_node(item))})")
-            elif isinstance(item, Optional):
-                parts.append(f"(?:{self._regex_of(item.items)})?")
+            if isinstance(item, Optional):
+                parts.append(f"(?:{self._regex_of(item.items, kind)})?")
+            elif isinstance(item, Field):
+                node = kind if item.type == "kind" else self._item_node(item)
+                parts.append(regex(node) if item.type == "kind" else f"(?P<{item.name}>{regex(node)})")
             else:
                 parts.append(regex(self._item_node(item)))
         return "".join(parts)
@@ -122,7 +160,7 @@ class Writing:
     def write_bits(self, bits: int) -> str:
         """The text of 128 bits; only for an exact writing."""
         assert self.payload is not None, "only a writing with a payload field holds 128 bits"
-        return self.write({self.payload.name: payload.write(self.payload.type, bits)})
+        return f"{self.before}{payload.write(self.payload.type, bits)}{self.after}"
 
     def fill(self, given: Mapping[str, Value], auto: Callable[[Field], Value | None]) -> dict[str, Value]:
         """The fields to write: what is given, else what `auto` makes. KeyError(name) if one is missing."""
@@ -205,3 +243,9 @@ class Writing:
             return Alt(tuple(writing.node for writing in self._nested[item.nested]))
         assert item.node is not None, "every other type carries its node"
         return item.node
+
+
+def any_of(writings: Sequence[Writing]) -> Callable[[str], object]:
+    """A test that is false for a text which none of the writings, all of one format, accepts."""
+    kinds = Alt(tuple(Text(writing._prefix) for writing in writings))
+    return re.compile(writings[0]._regex_of(writings[0].pattern, kinds)).fullmatch

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from canonid.core import Identity
-from canonid.core.system import clock as system_clock
+from canonid.core.system import milliseconds
 from canonid.errors import ClaimConflict, InvalidId, NotFound, ScopeClosed, show
 from canonid.scopes.closing import Closer, Entry
 from canonid.scopes.contract import Closed, Failure, Release, Resolve, Snapshot, Stats
@@ -45,7 +45,7 @@ class ScopeTree:
         *,
         release_timeout: float = 5.0,
         on_failure: Callable[[Failure], object] | None = None,
-        clock: Callable[[], int] = system_clock,
+        clock: Callable[[], int] = milliseconds,
     ) -> None:
         self._resolve = resolve
         self._clock = clock

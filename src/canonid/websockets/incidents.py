@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import logging
 
-from canonid.core.minting import UUIDv7
-from canonid.core.payload import to_base32
+from canonid.core import system
+from canonid.core.engine import ticking
 
 _log = logging.getLogger("canonid.websockets")
-_uuid7 = UUIDv7()
+_incidents = ticking("base32", "incident_", "", system.clock, system.entropy)
 
 
 def report(error: BaseException, doing: str) -> str:
     """Log the error with its traceback; gives the incident's ID, to be found in the log."""
-    incident = f"incident_{to_base32(_uuid7())}"
+    incident = _incidents.mint()
     _log.error("%s: %s raised", incident, doing, exc_info=error)
     return incident

@@ -1,0 +1,179 @@
+"""New IDs: UUIDv7 (RFC 9562 §5.7) as ready text, strictly increasing; UUIDv4 where the time must not show.
+
+The text of a UUIDv7 is laid out in columns (`layouts`), so a block of them is a byte array whose columns are
+filled one by one at the speed of C, and minting takes the next text of the block. A block belongs to one
+tick, a millisecond: when the clock has moved on it is dropped. A tick that is asked for a few IDs makes them
+singly, and one that is asked for more makes blocks, each twice as long as the one before.
+
+Within a tick a counter increases. It begins at a random place, and behind it come 60 random bits: 40 of
+each ID's own and 20 that a block shares. So whoever holds an ID can't guess the next one. If the clock stands
+still or steps back, the tick goes on; if its counter is used up, the next millisecond is taken ahead of time.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import NamedTuple, Protocol
+
+from canonid.core import payload, system
+from canonid.core.layouts import COUNTER_WIDTH, COUNTERS, Layout, layout
+
+Clock = Callable[[], float]
+Entropy = Callable[[int], bytes]
+
+ONE_BY_ONE = 16  # a shorter block costs more than its IDs made singly
+LONGEST_BLOCK = 1024
+BULK_BLOCK = 2048
+HALF_A_MICROSECOND = 5e-7  # what a float may lack of a time in milliseconds
+
+
+class Minter(NamedTuple):
+    """A source of new texts: `mint` gives one, `many` a list of n. `reset` forgets what is prepared."""
+
+    mint: Callable[[], str]
+    many: Callable[[int], list[str]]
+    reset: Callable[[], None]
+
+
+class Engine(Protocol):
+    """What makes minters. `ticking` is the one in pure Python; a native one would keep the same promise.
+
+    A minter's texts are `before`, a UUIDv7 as the payload field `type_` writes it (`base32`, `ulid` or
+    `uuid`), and `after`. They are strictly increasing, whatever thread asks, also while the clock stands
+    still or steps back; a forked child repeats none. `clock` gives seconds since 1970, `entropy` n
+    unpredictable bytes. OverflowError if the clock is not within 48 bits of milliseconds.
+    """
+
+    def __call__(self, type_: str, before: str, after: str, clock: Clock, entropy: Entropy) -> Minter: ...
+
+
+def ticking(
+    type_: str,
+    before: str,
+    after: str,
+    clock: Clock,
+    entropy: Entropy,
+    *,
+    one_thread_runs: bool = system.ONE_THREAD_RUNS,
+) -> Minter:
+    """A minter in pure Python; see `Engine`.
+
+    `one_thread_runs` says that the interpreter runs one thread at a time; where it doesn't, every call takes
+    the lock.
+    """
+    lay = layout(type_)
+    lock: threading.RLock  # reentrant: a signal handler or a finaliser may mint while it is held
+    until: float  # the end of the tick, in seconds
+    tick: int  # in milliseconds
+    count: int  # the counter's next value
+    size: int  # of the next block
+    ready: Iterator[str]
+
+    def reset() -> None:
+        """In a forked child also for the lock, whose holder may not exist there."""
+        nonlocal lock, until, tick, count, size, ready
+        lock = threading.RLock()
+        until, tick, count, size, ready = float("-inf"), -1, COUNTERS, 1, iter(())
+
+    def mint() -> str:
+        if clock() < until:
+            for text in ready:
+                return text
+        return more()
+
+    def more() -> str:
+        nonlocal size, ready
+        with lock:
+            follow_clock()
+            for text in ready:  # another thread was here first
+                return text
+            wanted = 1 if size < ONE_BY_ONE else size
+            size = min(size * 2, LONGEST_BLOCK)
+            head, start, end = reserve(wanted)
+            if wanted == 1:
+                return head + _single(lay, start, entropy) + after
+            block = iter(_block(lay, head, start, end, after, entropy))
+            first = next(block)
+            if count == end:  # else a finaliser has minted meanwhile, and the block would come too late
+                ready = block
+            return first
+
+    def many(n: int) -> list[str]:
+        nonlocal ready
+        out: list[str] = []
+        with lock:
+            while len(out) < n:
+                follow_clock()
+                head, start, end = reserve(min(n - len(out), BULK_BLOCK))
+                out += _block(lay, head, start, end, after, entropy)
+            ready = iter(())  # what was left there would come too late
+        return out
+
+    def follow_clock() -> None:
+        nonlocal size, ready
+        now = clock()
+        if now < until:
+            return
+        begin(max(tick + 1, int((now + HALF_A_MICROSECOND) * 1000)) if now >= 0 else -1)
+        size = max(1, size // 4)
+        ready = iter(())
+
+    def begin(milliseconds: int) -> None:
+        nonlocal until, tick, count
+        if milliseconds >> 48:
+            raise OverflowError(f"the clock says {milliseconds} ms; a UUIDv7 holds 48 bits of milliseconds")
+        # The upper half is left free, so that there is always room to count.
+        count = int.from_bytes(entropy(2), "big") % (COUNTERS // 2)
+        tick, until = milliseconds, (milliseconds + 1) / 1000
+
+    def reserve(wanted: int) -> tuple[str, int, int]:
+        """A stretch of the counter for the caller alone, and what the texts of its tick begin with."""
+        nonlocal count
+        if count == COUNTERS:
+            begin(tick + 1)
+        start, count = count, min(count + wanted, COUNTERS)
+        return before + lay.time(tick), start, count
+
+    def one_at_a_time() -> str:
+        with lock:
+            return mint()
+
+    reset()
+    system.reset_in_child(reset)
+    return Minter(mint if one_thread_runs else one_at_a_time, many, reset)
+
+
+def untimed(type_: str, before: str, after: str, entropy: Entropy) -> Minter:
+    """A minter of UUIDv4 (RFC 9562 §5.4): 122 random bits, which tell neither time nor order."""
+
+    def mint() -> str:
+        bits = payload.as_uuid(int.from_bytes(entropy(16), "big"), version=4)
+        return f"{before}{payload.write(type_, bits)}{after}"
+
+    return Minter(mint, lambda n: [mint() for _ in range(n)], lambda: None)
+
+
+def _single(lay: Layout, count: int, entropy: Entropy) -> str:
+    random = entropy(lay.shared + lay.fresh).translate(lay.random).decode("ascii")
+    return lay.rest(lay.counted(count), random)
+
+
+def _block(lay: Layout, head: str, start: int, end: int, after: str, entropy: Entropy) -> list[str]:
+    """The texts of the counter's values from `start` to before `end`."""
+    count = end - start
+    shared = entropy(lay.shared).translate(lay.random).decode("ascii")
+    marked = lay.rest("\0" * COUNTER_WIDTH, shared + "\1" * lay.fresh)
+    line = f"{head}{marked}{after}\n"
+    lines = bytearray(line.encode("ascii") * count)
+    random = entropy(lay.fresh * count).translate(lay.random)
+    width = len(line)
+    counters, digits = iter(lay.counter), 0
+    for place, mark in enumerate(marked, len(head)):
+        if mark == "\0":
+            lines[place::width] = next(counters)[start:end]
+        elif mark == "\1":
+            lines[place::width] = random[digits : digits + count]
+            digits += count
+    del lines[-1]
+    return lines.decode("ascii").split("\n")
