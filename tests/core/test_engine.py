@@ -282,7 +282,7 @@ def test_a_million_mints_and_translations_leave_the_memory_flat():
 import gc, resource
 from canonid import Registry
 registry = Registry.from_toml('[kinds.thread]\\n[formats.old]\\npattern = "{kind}_{n:int}_{r:hex(8)}"\\n')
-mint = registry.minter("thread")
+mint = registry.bind("thread").mint
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 def work(times):

@@ -55,16 +55,16 @@ def test_missing_and_unknown_fields_are_named(registry):
         registry.mint("run", service="backend", thread="not a thread")
 
 
-def test_minter_and_mint_and_mint_many_go_on_in_one_order():
+def test_mint_and_mint_many_and_bound_verbs_go_on_in_one_order():
     registry = Registry.from_toml(TOML)
-    new_user = registry.minter("user")
+    new_user = registry.bind("user").mint
     texts = []
     for _ in range(40):
         texts += [
             registry.mint("user"),
             new_user(),
             *registry.mint_many("user", 3),
-            registry.minter("user")(),
+            registry.bind("user").mint(),
         ]
     assert texts == sorted(set(texts))
     assert all(registry.is_valid(text, "user", "typeid") for text in texts)
@@ -79,10 +79,10 @@ def test_many_are_made_in_any_format_that_fills_itself():
     assert registry.mint_many("user", 0) == []
 
 
-def test_minters_name_what_is_not_declared_before_they_are_called(registry):
-    for mint in (registry.minter, registry.mint, lambda kind: registry.mint_many(kind, 1)):
+def test_verbs_name_what_is_not_declared_before_they_are_called(registry):
+    for mint in (registry.bind, registry.mint, lambda kind: registry.mint_many(kind, 1)):
         for kind in ("userr", "", None, 7, b"user", ["user"]):
             with pytest.raises(UnknownName, match="kind"):
                 mint(kind)
     with pytest.raises(InvalidId, match="needs thread="):
-        registry.minter("run", service="backend")()
+        registry.bind("run", service="backend").mint()

@@ -51,48 +51,55 @@ class Identity(NamedTuple):
     canonical: str
 
 
-class Reading(NamedTuple):
+class Reading:
     """One way to read a text. What it says beyond kind and format is worked out when asked for.
 
     Two readings are equal if the text, the kind and the format are.
     """
 
-    text: str
-    writing: Writing  # how the text is written; not for callers
-    named: bool  # the text is the canonical ID
+    __slots__ = ("_named", "_text", "_writing")  # a third faster to make than a named tuple
+
+    def __init__(self, text: str, writing: Writing, named: bool) -> None:
+        self._text = text
+        self._writing = writing
+        self._named = named  # the text is the canonical ID
+
+    @property
+    def text(self) -> str:
+        return self._text
 
     @property
     def kind(self) -> str:
-        return self.writing.kind
+        return self._writing.kind
 
     @property
     def format(self) -> str:
-        return self.writing.format
+        return self._writing.format
 
     @property
     def fields(self) -> Mapping[str, Value]:
         """The fields of the pattern by name: ints for times and counters, else texts."""
-        return self.writing.fields_of(self.text) or {}
+        return self._writing.fields_of(self._text) or {}
 
     @property
     def payload(self) -> int | None:
         """The 128 bits of an exact format, else None."""
-        return self.writing.bits_of(self.text)
+        return self._writing.bits_of(self._text)
 
     @property
     def canonical(self) -> str | None:
         """The canonical ID; None where the canonical format can't hold it, so that only an alias can tell."""
-        return self.text if self.named else self.writing.canonical_of(self.text)
+        return self._text if self._named else self._writing.canonical_of(self._text)
 
     @property
     def time(self) -> int | None:
         """Milliseconds since 1970, where the text holds its creation time."""
-        return self.writing.time_of(self.text)
+        return self._writing.time_of(self._text)
 
     @property
     def exact(self) -> bool:
         """Whether translating loses nothing and can be undone."""
-        return self.writing.payload is not None
+        return self._writing.payload is not None
 
     @property
     def identity(self) -> Identity | None:
@@ -104,8 +111,16 @@ class Reading(NamedTuple):
         """Equal for two readings of a text exactly if they name the same thing."""
         return self.kind, self.canonical or self.payload
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Reading):
+            return NotImplemented
+        return self._text == other._text and self._writing is other._writing
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
     def __repr__(self) -> str:
-        return f"Reading({self.text!r}, kind={self.kind!r}, format={self.format!r})"
+        return f"Reading({self._text!r}, kind={self.kind!r}, format={self.format!r})"
 
 
 class Recognition(NamedTuple):
