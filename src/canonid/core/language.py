@@ -8,6 +8,7 @@ one bit per code point.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 from functools import reduce
 from operator import or_
 from typing import NamedTuple
@@ -89,9 +90,18 @@ def words(options: tuple[str, ...]) -> Node:
 def decimal(low: int, high: int) -> Node:
     """The decimal numbers from `low` to `high`, without leading zeros."""
     options: list[Node] = []
+    if low == 0:
+        options.append(Text("0"))  # the one number that begins with it
+        low = 1
+    whole: list[int] = []  # the widths of which every number is within the bounds
     for width in range(len(str(low)), len(str(high)) + 1):
-        start = max(low, 10 ** (width - 1) if width > 1 else 0)
-        options.append(_digits(str(start), str(min(high, 10**width - 1))))
+        least, most = 10 ** (width - 1), 10**width - 1
+        if low <= least and most <= high:
+            whole.append(width)
+        elif low <= high:
+            options.append(_digits(str(max(low, least)), str(min(high, most))))
+    if whole:
+        options.append(Seq((_digit("1", "9"), Repeat(DIGIT, whole[0] - 1, whole[-1] - 1))))
     return options[0] if len(options) == 1 else Alt(tuple(options))
 
 
@@ -149,6 +159,18 @@ def shortest(node: Node) -> int:
             return shortest(inner) * low
 
 
+def slugs(node: Node) -> Iterator[Slug]:
+    """Every slug within a node."""
+    match node:
+        case Slug():
+            yield node
+        case Seq(inner) | Alt(inner):
+            for part in inner:
+                yield from slugs(part)
+        case Repeat(part):
+            yield from slugs(part)
+
+
 def fixed(node: Node) -> bool:
     """Whether all texts of a node have one length, even with the bounds of slugs left out."""
     match node:
@@ -186,21 +208,28 @@ def first(node: Node) -> int:
             return first(inner)
 
 
-def regex(node: Node) -> str:
-    """The node as a regular expression for `re`, without capturing groups."""
+def regex(node: Node, follow: int = 0) -> str:
+    """The node as a regular expression for `re`, without capturing groups.
+
+    `follow` is the set of characters that may come right after; it only makes matching faster.
+    """
     match node:
         case Text(text):
             return re.escape(text)
         case Chars(mask):
             return _char_class(mask)
         case Seq(parts):
-            return "".join(map(regex, parts))
+            return "".join(
+                [regex(part, after) for part, after in zip(parts, follows(parts, follow), strict=True)]
+            )
         case Alt(options):
-            return "(?:" + "|".join(map(regex, options)) + ")"
+            return "(?:" + "|".join([regex(option, follow) for option in options]) + ")"
         case Slug():
-            return "[a-z0-9]+(?:_[a-z0-9]+)*"
+            # A word that what follows can't go on with need never be tried shorter.
+            word = "[a-z0-9]+" if follow & WORD.mask else "[a-z0-9]++"
+            return f"{word}(?:_{word})*"
         case Repeat(inner, low, high):
-            body = regex(inner)
+            body = regex(inner, follow if high == 1 else follow | first(inner))
             if not isinstance(inner, Chars):
                 body = f"(?:{body})"
             if (low, high) == (1, 1):
@@ -208,6 +237,15 @@ def regex(node: Node) -> str:
             if low == high:
                 return f"{body}{{{low}}}"
             return f"{body}{{{low},{'' if high is None else high}}}"
+
+
+def follows(parts: Sequence[Node], follow: int) -> list[int]:
+    """For each part the set of characters that may come right after it."""
+    out = []
+    for part in reversed(parts):
+        out.append(follow)
+        follow = first(part) | (0 if shortest(part) else follow)
+    return out[::-1]
 
 
 def _char_class(mask: int) -> str:

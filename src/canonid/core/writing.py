@@ -10,7 +10,21 @@ from itertools import product
 from canonid.core import payload
 from canonid.core.automata import Automaton, Path, automaton
 from canonid.core.grammar import PAYLOADS, Field, Item, Optional, Pattern, Value, fields
-from canonid.core.language import Alt, Node, Repeat, Seq, Slug, Text, first, fixed, longest, regex, shortest
+from canonid.core.language import (
+    Alt,
+    Node,
+    Repeat,
+    Seq,
+    Slug,
+    Text,
+    first,
+    fixed,
+    follows,
+    longest,
+    regex,
+    shortest,
+    slugs,
+)
 
 MAX_OPTIONAL = 4
 
@@ -68,11 +82,16 @@ class Writing:
     @cached_property
     def accepts(self) -> Callable[[str], object]:
         """A test whether this is a text of the writing; true or false in the sense of `if`. 0.2 to 1 µs."""
-        match, longest = self._regex.fullmatch, self.longest
-        if self._bounded or self._ids:
-            return lambda text: len(text) <= longest and self.fields_of(text) is not None
-        # A text of any length costs no more than a long ID.
-        return match if fixed(self.node) else lambda text: len(text) <= longest and match(text)
+        match, sure = self._regex.fullmatch, self._sure
+        if fixed(self.node):
+            return match
+        return lambda text: match(text) if len(text) <= sure else self.fields_of(text) is not None
+
+    @property
+    def _sure(self) -> int:
+        """Up to this length a text can't break the bounds of a slug, which the expression leaves out."""
+        bounds = [self.shortest - s.low + s.high if s.low == 1 else 0 for s in slugs(self.node)]
+        return min(bounds, default=self.longest)
 
     def fields_of(self, text: str) -> dict[str, Value] | None:
         """The fields of a text, or None if this writing does not accept it."""
@@ -126,18 +145,22 @@ class Writing:
 
     @cached_property
     def _regex(self) -> re.Pattern[str]:
-        return re.compile(self._regex_of(self.pattern, Text(self._prefix)))
+        return re.compile(self._regex_of(self.pattern, Text(self._prefix), 0))
 
-    def _regex_of(self, items: Sequence[Item], kind: Node) -> str:
+    def _regex_of(self, items: Sequence[Item], kind: Node, follow: int) -> str:
+        """The items as a regular expression with a group for each field; `kind` is what `{kind}` stands for."""
+        nodes = [
+            kind if isinstance(item, Field) and item.type == "kind" else self._item_node(item)
+            for item in items
+        ]
         parts = []
-        for item in items:
+        for item, node, after in zip(items, nodes, follows(nodes, follow)):
             if isinstance(item, Optional):
-                parts.append(f"(?:{self._regex_of(item.items, kind)})?")
-            elif isinstance(item, Field):
-                node = kind if item.type == "kind" else self._item_node(item)
-                parts.append(regex(node) if item.type == "kind" else f"(?P<{item.name}>{regex(node)})")
+                parts.append(f"(?:{self._regex_of(item.items, kind, after)})?")
+            elif isinstance(item, Field) and item.type != "kind":
+                parts.append(f"(?P<{item.name}>{regex(node, after)})")
             else:
-                parts.append(regex(self._item_node(item)))
+                parts.append(regex(node, after))
         return "".join(parts)
 
     # Writing
@@ -248,4 +271,4 @@ class Writing:
 def any_of(writings: Sequence[Writing]) -> Callable[[str], object]:
     """A test that is false for a text which none of the writings, all of one format, accepts."""
     kinds = Alt(tuple(Text(writing._prefix) for writing in writings))
-    return re.compile(writings[0]._regex_of(writings[0].pattern, kinds)).fullmatch
+    return re.compile(writings[0]._regex_of(writings[0].pattern, kinds, 0)).fullmatch
