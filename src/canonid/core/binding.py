@@ -1,10 +1,11 @@
-"""A kind's verbs with everything looked up once, for hot loops."""
+"""Verbs with everything looked up once, for hot loops."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from canonid.core import payload
 from canonid.core.engine import Minter
 from canonid.core.values import Reading
 from canonid.core.writing import Writing
@@ -33,25 +34,44 @@ def bind(
     """The verbs of a kind. `read` and `accept` are asked about what is not in the `canonical` writing."""
     accepts = canonical.accepts
 
-    def parse(text: object) -> Reading:
+    def parse(text: Any) -> Reading:
         try:
-            named = accepts(text)  # type: ignore[arg-type]
+            named = accepts(text)
         except TypeError:
             named = None  # not a text
         if not named:
             return read(text)
         # What is canonical names itself, however else it reads. (Reading(…) takes a third longer.)
         reading = _new(Reading)
-        reading._text = text  # type: ignore[assignment]
+        reading._text = text
         reading._writing = canonical
         reading._named = True
         return reading
 
-    def is_valid(text: object) -> bool:
+    def is_valid(text: Any) -> bool:
         try:
-            named = accepts(text)  # type: ignore[arg-type]
+            named = accepts(text)
         except TypeError:
             named = None
         return True if named else accept(text)
 
     return Bound(minter.mint, minter.many, parse, is_valid)
+
+
+def translator(
+    source: Writing, target: Writing, otherwise: Callable[[object], str]
+) -> Callable[[object], str]:
+    """A function from texts of `source` to 128 bits in `target`. `otherwise` is asked about all others."""
+    accepts, kind = source.accepts, source.kind
+
+    def translate(text: Any) -> str:
+        try:
+            fits = accepts(text)
+        except TypeError:
+            fits = False  # not a text
+        if not fits:
+            return otherwise(text)
+        bits = source.bits_of(text)
+        return target.write_bits(payload.derive(kind, text) if bits is None else bits)
+
+    return translate

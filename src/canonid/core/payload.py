@@ -6,16 +6,18 @@ gets a version-8 UUID (RFC 9562 §5.8) over BLAKE2b of (version of the rule, kin
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cache
-from typing import Any
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from canonid.core.language import CROCKFORD
+
+if TYPE_CHECKING:
+    from hashlib import blake2b
 
 RULE = b"canonid-derive-1"  # BLAKE2b personalisation: exactly 16 bytes, a new one for every new rule
 
 _FREE = (1 << 128) - 1 & ~(0xF << 76 | 3 << 62)  # all but the version and the variant
-_VARIANT = 2 << 62
+_VERSIONS = [version << 76 | 2 << 62 for version in range(9)]  # with the variant
 _30 = (1 << 30) - 1
 _PAIRS = [high + low for high in CROCKFORD for low in CROCKFORD]
 _FROM_CROCKFORD = str.maketrans(CROCKFORD, "0123456789abcdefghijklmnopqrstuv")
@@ -23,20 +25,21 @@ _FROM_CROCKFORD = str.maketrans(CROCKFORD, "0123456789abcdefghijklmnopqrstuv")
 
 def derive(kind: str, text: str) -> int:
     """The derived UUID (version 8) of a text under a kind, as an int. Pure: the same answer for ever."""
-    digest = _blake2b()(f"{kind}\0{text}".encode(), digest_size=16, person=RULE).digest()
-    return as_uuid(int.from_bytes(digest, "big"), 8)
+    hashed = _begun(kind).copy()
+    hashed.update(text.encode())
+    return as_uuid(int.from_bytes(hashed.digest(), "big"), 8)
 
 
-@cache
-def _blake2b() -> Callable[..., Any]:
+@lru_cache(maxsize=4096)
+def _begun(kind: str) -> blake2b:
     from hashlib import blake2b  # 3 ms that minting need not pay
 
-    return blake2b
+    return blake2b(kind.encode() + b"\0", digest_size=16, person=RULE)
 
 
 def as_uuid(bits: int, version: int) -> int:
     """The bits with the version and the variant of RFC 9562 §4 put into their places."""
-    return bits & _FREE | version << 76 | _VARIANT
+    return bits & _FREE | _VERSIONS[version]
 
 
 def to_base32(value: int) -> str:

@@ -148,13 +148,13 @@ class Writing:
         return re.compile(self._regex_of(self.pattern, Text(self._prefix), 0))
 
     def _regex_of(self, items: Sequence[Item], kind: Node, follow: int) -> str:
-        """The items as a regular expression with a group for each field; `kind` is what `{kind}` stands for."""
+        """A regular expression with a group for each field; `kind` is what `{kind}` stands for."""
         nodes = [
             kind if isinstance(item, Field) and item.type == "kind" else self._item_node(item)
             for item in items
         ]
         parts = []
-        for item, node, after in zip(items, nodes, follows(nodes, follow)):
+        for item, node, after in zip(items, nodes, follows(nodes, follow), strict=True):
             if isinstance(item, Optional):
                 parts.append(f"(?:{self._regex_of(item.items, kind, after)})?")
             elif isinstance(item, Field) and item.type != "kind":
