@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-import tomllib
-from pathlib import Path
+import os
+from typing import TYPE_CHECKING
 
 from canonid.core import Registry
 from canonid.errors import RegistryError
+
+if TYPE_CHECKING:
+    from pathlib import Path  # importing it takes 5 ms, which a service that mints need not pay
 
 UNREADABLE = "file"  # in place of the TOML path of a fault: there is no text to find faults in
 NAMES = ("canonid.toml", "pyproject.toml")
 
 
-def find_registry(start: Path | str = ".") -> Path | None:
+def find_registry(start: str | os.PathLike[str] = ".") -> Path | None:
     """The nearest `canonid.toml`, or `pyproject.toml` with [tool.canonid], in `start` or above it."""
+    from pathlib import Path
+
     folder = Path(start).resolve()
     for place in (folder, *folder.parents):
         for name in NAMES:
@@ -23,10 +28,10 @@ def find_registry(start: Path | str = ".") -> Path | None:
     return None
 
 
-def load_registry(path: Path | str | None = None) -> Registry:
+def load_registry(path: str | os.PathLike[str] | None = None) -> Registry:
     """The registry in a file, by default the nearest one upwards. Raises RegistryError with every fault."""
     try:
-        found = find_registry() if path is None else Path(path)
+        found = find_registry() if path is None else path
     except OSError as error:
         raise RegistryError([(UNREADABLE, f"can't be looked for: {error.strerror}")]) from None
     if found is None:
@@ -34,7 +39,8 @@ def load_registry(path: Path | str | None = None) -> Registry:
             [(UNREADABLE, "there is no canonid.toml here or in any folder above; name one, or write one")]
         )
     try:
-        text = found.read_text(encoding="utf-8")
+        with open(found, encoding="utf-8") as file:
+            text = file.read()
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "the name or the text is not valid"
         raise RegistryError([(UNREADABLE, f"can't be read: {reason}")], str(found)) from None
@@ -42,6 +48,8 @@ def load_registry(path: Path | str | None = None) -> Registry:
 
 
 def _declares(path: Path) -> bool:
+    import tomllib
+
     try:
         tool = tomllib.loads(path.read_text(encoding="utf-8")).get("tool")
         return isinstance(tool, dict) and "canonid" in tool
