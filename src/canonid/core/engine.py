@@ -14,17 +14,19 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from canonid.core import payload, system
-from canonid.core.layouts import COUNTER_WIDTH, COUNTERS, Layout, layout
+from canonid.core.layouts import COUNT, COUNTERS, RANDOM, Layout, layout
 
 Clock = Callable[[], float]
 Entropy = Callable[[int], bytes]
 
 ONE_BY_ONE = 16  # a shorter block costs more than its IDs made singly
 LONGEST_BLOCK = 1024
-BULK_BLOCK = 2048
+BULK_BLOCK = 8192
+SPARE = 64
+_NOTHING: Iterator[Any] = iter(())
 HALF_A_MICROSECOND = 5e-7  # what a float may lack of a time in milliseconds
 
 
@@ -66,15 +68,17 @@ def ticking(
     lock: threading.RLock  # reentrant: a signal handler or a finaliser may mint while it is held
     until: float  # the end of the tick, in seconds
     tick: int  # in milliseconds
+    head: str  # what the tick's texts begin with
     count: int  # the counter's next value
     size: int  # of the next block
     ready: Iterator[str]
+    spare: Iterator[tuple[int, str]]  # random: where a counter may begin, and the end of a text
 
     def reset() -> None:
         """In a forked child also for the lock, whose holder may not exist there."""
-        nonlocal lock, until, tick, count, size, ready
+        nonlocal lock, until, tick, count, size, ready, spare
         lock = threading.RLock()
-        until, tick, count, size, ready = float("-inf"), -1, COUNTERS, 1, iter(())
+        until, tick, count, size, ready, spare = float("-inf"), -1, COUNTERS, 1, _NOTHING, _NOTHING
 
     def mint() -> str:
         if clock() < until:
@@ -85,17 +89,18 @@ def ticking(
     def more() -> str:
         nonlocal size, ready
         with lock:
-            follow_clock()
+            end = follow_clock()
             for text in ready:  # another thread was here first
                 return text
             wanted = 1 if size < ONE_BY_ONE else size
-            size = min(size * 2, LONGEST_BLOCK)
-            head, start, end = reserve(wanted)
+            size = size * 2 if size < LONGEST_BLOCK else size
             if wanted == 1:
-                return head + _single(lay, start, entropy) + after
-            block = iter(_block(lay, head, start, end, after, entropy))
+                start, _ = reserve(1)
+                return f"{head}{lay.rest(start, end or draw()[1])}{after}"
+            start, stop = reserve(wanted)
+            block = iter(_block(lay, head, start, stop, after, entropy))
             first = next(block)
-            if count == end:  # else a finaliser has minted meanwhile, and the block would come too late
+            if count == stop:  # else a finaliser has minted meanwhile, and the block would come too late
                 ready = block
             return first
 
@@ -105,35 +110,47 @@ def ticking(
         with lock:
             while len(out) < n:
                 follow_clock()
-                head, start, end = reserve(min(n - len(out), BULK_BLOCK))
-                out += _block(lay, head, start, end, after, entropy)
-            ready = iter(())  # what was left there would come too late
+                start, stop = reserve(min(n - len(out), BULK_BLOCK))
+                out += _block(lay, head, start, stop, after, entropy)
+            ready = _NOTHING  # what was left there would come too late
         return out
 
-    def follow_clock() -> None:
+    def follow_clock() -> str:
+        """Begin a new tick if the clock says so; then the random end of its first text, else nothing."""
         nonlocal size, ready
         now = clock()
         if now < until:
-            return
-        begin(max(tick + 1, int((now + HALF_A_MICROSECOND) * 1000)) if now >= 0 else -1)
-        size = max(1, size // 4)
-        ready = iter(())
+            return ""
+        milliseconds = int((now + HALF_A_MICROSECOND) * 1000) if now >= 0 else -1
+        end = begin(tick + 1 if 0 <= milliseconds <= tick else milliseconds)
+        size = size // 4 or 1
+        ready = _NOTHING
+        return end
 
-    def begin(milliseconds: int) -> None:
-        nonlocal until, tick, count
+    def begin(milliseconds: int) -> str:
+        nonlocal until, tick, head, count
         if milliseconds >> 48:
             raise OverflowError(f"the clock says {milliseconds} ms; a UUIDv7 holds 48 bits of milliseconds")
-        # The upper half is left free, so that there is always room to count.
-        count = int.from_bytes(entropy(2), "big") % (COUNTERS // 2)
+        count, end = draw()
         tick, until = milliseconds, (milliseconds + 1) / 1000
+        head = before + lay.time(milliseconds)
+        return end
 
-    def reserve(wanted: int) -> tuple[str, int, int]:
-        """A stretch of the counter for the caller alone, and what the texts of its tick begin with."""
+    def reserve(wanted: int) -> tuple[int, int]:
+        """A stretch of the counter for the caller alone."""
         nonlocal count
         if count == COUNTERS:
             begin(tick + 1)
-        start, count = count, min(count + wanted, COUNTERS)
-        return before + lay.time(tick), start, count
+        start = count
+        count = start + wanted if start + wanted < COUNTERS else COUNTERS
+        return start, count
+
+    def draw() -> tuple[int, str]:
+        nonlocal spare
+        for drawn in spare:
+            return drawn
+        spare = _spare(lay, entropy)
+        return next(spare)
 
     def one_at_a_time() -> str:
         with lock:
@@ -154,25 +171,34 @@ def untimed(type_: str, before: str, after: str, entropy: Entropy) -> Minter:
     return Minter(mint, lambda n: [mint() for _ in range(n)], lambda: None)
 
 
-def _single(lay: Layout, count: int, entropy: Entropy) -> str:
-    random = entropy(lay.shared + lay.fresh).translate(lay.random).decode("ascii")
-    return lay.rest(lay.counted(count), random)
+def _spare(lay: Layout, entropy: Entropy) -> Iterator[tuple[int, str]]:
+    """Random pairs: where a counter begins, in its lower half to leave it room, and the end of a text.
+
+    Drawn in advance, since one call for entropy takes as long as all the rest of making a text.
+    """
+    width = lay.shared + lay.fresh
+    characters = entropy(SPARE * width).translate(lay.random).decode("ascii")
+    ends = [characters[at : at + width] for at in range(0, SPARE * width, width)]
+    counts = [number % (COUNTERS // 2) for number in memoryview(entropy(SPARE * 2)).cast("H")]
+    return iter(list(zip(counts, ends, strict=True)))
 
 
-def _block(lay: Layout, head: str, start: int, end: int, after: str, entropy: Entropy) -> list[str]:
-    """The texts of the counter's values from `start` to before `end`."""
-    count = end - start
+def _block(lay: Layout, head: str, start: int, stop: int, after: str, entropy: Entropy) -> list[str]:
+    """The texts of the counter's values from `start` to before `stop`."""
+    count = stop - start
     shared = entropy(lay.shared).translate(lay.random).decode("ascii")
-    marked = lay.rest("\0" * COUNTER_WIDTH, shared + "\1" * lay.fresh)
+    marked = lay.marked
+    for character in shared:
+        marked = marked.replace(RANDOM, character, 1)
     line = f"{head}{marked}{after}\n"
     lines = bytearray(line.encode("ascii") * count)
     random = entropy(lay.fresh * count).translate(lay.random)
     width = len(line)
     counters, digits = iter(lay.counter), 0
     for place, mark in enumerate(marked, len(head)):
-        if mark == "\0":
-            lines[place::width] = next(counters)[start:end]
-        elif mark == "\1":
+        if mark == COUNT:
+            lines[place::width] = next(counters)[start:stop]
+        elif mark == RANDOM:
             lines[place::width] = random[digits : digits + count]
             digits += count
     del lines[-1]

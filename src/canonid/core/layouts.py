@@ -14,7 +14,7 @@ from typing import NamedTuple
 from canonid.core.language import CROCKFORD
 
 COUNTERS = 1 << 14
-COUNTER_WIDTH = 4  # characters, in every layout
+COUNT, RANDOM = "\0", "\1"  # marks that no ID holds
 FRESH_BITS = 40  # of the random bits: those that every ID has for itself
 
 
@@ -22,51 +22,69 @@ class Layout(NamedTuple):
     """The columns of a text: the characters of the time, then those of the counter and the random ones."""
 
     time: Callable[[int], str]
-    rest: Callable[[str, str], str]  # the counter's characters and the random ones → what follows the time
-    counter: tuple[bytes, ...]  # a column for each: its character at every value of the counter
+    rest: Callable[[int, str], str]  # the counter and the random characters → what follows the time
+    marked: str  # what follows the time, with COUNT and RANDOM for each character of the two
+    counter: tuple[bytes, ...]  # a column for each character of the counter, at every value
     random: bytes  # translates any byte to a random character
     shared: int  # how many random characters a block of IDs may share
     fresh: int  # how many stand for FRESH_BITS
 
-    def counted(self, count: int) -> str:
-        """The characters of one value of the counter."""
-        return "".join([chr(column[count]) for column in self.counter])
-
 
 @cache
 def layout(type_: str) -> Layout:
-    """The layout of a payload field's type: `base32`, `ulid` or `uuid`. Its tables take some 65 KB."""
-    if type_ == "uuid":
-        digits = b"0123456789abcdef"
-        columns = [_column(digits, 1 << shift) for shift in (10, 6, 2)] + [_column(b"89ab", 1)]
-        return Layout(_uuid_time, _uuid_rest, tuple(columns), _random(digits), 5, 10)
-    digits = (CROCKFORD.upper() if type_ == "ulid" else CROCKFORD).encode()
-    # The version and the variant share a character with the counter: 0111c and c10cc.
-    variants = bytes([digits[high << 4 | 0b01000 | low] for high in range(2) for low in range(4)])
-    columns = [_column(digits[0b01110:0b10000], 1 << 13), _column(digits, 1 << 8), _column(digits, 1 << 3)]
-    pairs = [chr(high) + chr(low) for high in digits for low in digits]
+    """The layout of a payload field's type: `base32`, `ulid` or `uuid`. Its tables take some 120 KB."""
+    return _uuid() if type_ == "uuid" else _base32(CROCKFORD.upper() if type_ == "ulid" else CROCKFORD)
+
+
+def _base32(digits: str) -> Layout:
+    pairs = [high + low for high in digits for low in digits]
+    versions = digits[0b01110:0b10000]  # of 0111c, which the version and the counter share
+    variants = "".join([digits[high << 4 | 0b01000 | low] for high in range(2) for low in range(4)])  # c10cc
+
+    def rest(count: int, random: str) -> str:
+        return f"{versions[count >> 13]}{pairs[count >> 3 & 1023]}{variants[count & 7]}{random}"
+
+    latest = -1, ""  # the time but for its last 20 bits, which lasts a quarter of an hour
 
     def time(milliseconds: int) -> str:
-        return "".join([pairs[milliseconds >> shift & 1023] for shift in (40, 30, 20, 10, 0)])
+        nonlocal latest
+        high, text = latest
+        if milliseconds >> 20 != high:
+            high = milliseconds >> 20
+            text = f"{pairs[high >> 20]}{pairs[high >> 10 & 1023]}{pairs[high & 1023]}"
+            latest = high, text
+        return f"{text}{pairs[milliseconds >> 10 & 1023]}{pairs[milliseconds & 1023]}"
 
-    return Layout(time, str.__add__, (*columns, _column(variants, 1)), _random(digits), 4, 8)
+    columns = (
+        _column(versions, 1 << 13),
+        _column(digits, 1 << 8),
+        _column(digits, 1 << 3),
+        _column(variants, 1),
+    )
+    return Layout(time, rest, COUNT * 4 + RANDOM * 12, columns, _random(digits), 4, 8)
 
 
-def _uuid_time(milliseconds: int) -> str:
-    text = f"{milliseconds:012x}"
-    return f"{text[:8]}-{text[8:]}-7"
+def _uuid() -> Layout:
+    digits, variants = "0123456789abcdef", "89ab"
+
+    def time(milliseconds: int) -> str:
+        text = f"{milliseconds:012x}"
+        return f"{text[:8]}-{text[8:]}-7"
+
+    def rest(count: int, random: str) -> str:
+        return f"{count >> 2:03x}-{variants[count & 3]}{random[:3]}-{random[3:]}"
+
+    columns = (*[_column(digits, 1 << shift) for shift in (10, 6, 2)], _column(variants, 1))
+    marked = f"{COUNT * 3}-{COUNT}{RANDOM * 3}-{RANDOM * 12}"
+    return Layout(time, rest, marked, columns, _random(digits), 5, 10)
 
 
-def _uuid_rest(counter: str, random: str) -> str:
-    return f"{counter[:3]}-{counter[3]}{random[:3]}-{random[3:]}"
-
-
-def _column(digits: bytes, each: int) -> bytes:
+def _column(digits: str, each: int) -> bytes:
     """The digits in order, `each` so many times, over and over."""
-    once = b"".join([bytes([digit]) * each for digit in digits])
+    once = "".join([digit * each for digit in digits]).encode("ascii")
     return once * (COUNTERS // len(once))
 
 
-def _random(digits: bytes) -> bytes:
+def _random(digits: str) -> bytes:
     """A translation of bytes to digits that gives each digit equally often."""
-    return digits * (256 // len(digits))
+    return digits.encode("ascii") * (256 // len(digits))
