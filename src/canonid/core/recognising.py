@@ -64,7 +64,7 @@ class Recogniser:
         return found._replace(readings=emitted) if emitted else found
 
     def readings(self, text: str, kind: str | None = None) -> tuple[Reading, ...]:
-        """Every reading of a text. Within a kind, what is in the canonical format names itself."""
+        """Every reading of a text."""
         if len(text) > self._longest:
             return ()
         groups = self._by_word.get(text[: max(0, text.find("_"))]) or self._by_char.get(text[:1], ())
@@ -75,10 +75,7 @@ class Recogniser:
             for writing in group.writings
             if (kind is None or writing.kind == kind) and (group.alike or writing.accepts(text))
         ]
-        if len(found) == 1:
-            return (Reading(text, found[0], found[0].canonical),)
-        named = {writing.kind for writing in found if writing.canonical}
-        return tuple([Reading(text, writing, writing.kind in named) for writing in found])
+        return tuple([Reading(text, writing) for writing in found])
 
     # Reasons
 

@@ -57,12 +57,11 @@ class Reading:
     Two readings are equal if the text, the kind and the format are.
     """
 
-    __slots__ = ("_named", "_text", "_writing")  # a third faster to make than a named tuple
+    __slots__ = ("_text", "_writing")  # a third faster to make than a named tuple
 
-    def __init__(self, text: str, writing: Writing, named: bool) -> None:
+    def __init__(self, text: str, writing: Writing) -> None:
         self._text = text
         self._writing = writing
-        self._named = named  # the text is the canonical ID
 
     @property
     def text(self) -> str:
@@ -89,7 +88,7 @@ class Reading:
     @property
     def canonical(self) -> str | None:
         """The canonical ID; None where the canonical format can't hold it, so that only an alias can tell."""
-        return self._text if self._named else self._writing.canonical_of(self._text)
+        return self._writing.canonical_of(self._text)
 
     @property
     def time(self) -> int | None:

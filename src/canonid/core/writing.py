@@ -114,7 +114,12 @@ class Writing:
         return payload.read(self.payload.type, text[len(self.before) : len(text) - len(self.after)])
 
     def canonical_of(self, text: str) -> str | None:
-        """The canonical ID of an accepted text that isn't canonical; None if that format can't hold it."""
+        """The canonical ID of an accepted text; None if the canonical format can't hold it.
+
+        What is in the canonical format names itself, however else it reads.
+        """
+        if self.target is self or self.target.accepts(text):
+            return text
         if self.target.payload is None:
             return None
         bits = self.bits_of(text)
