@@ -251,7 +251,7 @@ def test_minting_in_the_midst_of_minting_neither_blocks_nor_repeats(engine):
     source = make(engine, clock=lambda: NOW, entropy=entropy)
     outer = [source.mint() for _ in range(3000)]
     assert outer == sorted(outer)
-    assert len(inner) > 10
+    assert len(inner) > 5
     assert len({*outer, *inner}) == 3000 + len(inner)
 
 

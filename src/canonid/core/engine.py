@@ -17,13 +17,13 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, Protocol
 
 from canonid.core import payload, system
-from canonid.core.layouts import COUNT, COUNTERS, RANDOM, Layout, layout
+from canonid.core.layouts import COUNTERS, Layout, layout
 
 Clock = Callable[[], float]
 Entropy = Callable[[int], bytes]
 
 ONE_BY_ONE = 16  # a shorter block costs more than its IDs made singly
-LONGEST_BLOCK = 1024
+LONGEST_BLOCK = 512
 BULK_BLOCK = 8192
 SPARE = 64
 _NOTHING: Iterator[Any] = iter(())
@@ -98,7 +98,7 @@ def ticking(
                 start, _ = reserve(1)
                 return f"{head}{lay.rest(start, end or draw()[1])}{after}"
             start, stop = reserve(wanted)
-            block = iter(_block(lay, head, start, stop, after, entropy))
+            block = iter(_block(lay, head, start, stop, draw()[1], after, entropy))
             first = next(block)
             if count == stop:  # else a finaliser has minted meanwhile, and the block would come too late
                 ready = block
@@ -111,7 +111,7 @@ def ticking(
             while len(out) < n:
                 follow_clock()
                 start, stop = reserve(min(n - len(out), BULK_BLOCK))
-                out += _block(lay, head, start, stop, after, entropy)
+                out += _block(lay, head, start, stop, draw()[1], after, entropy)
             ready = _NOTHING  # what was left there would come too late
         return out
 
@@ -183,23 +183,20 @@ def _spare(lay: Layout, entropy: Entropy) -> Iterator[tuple[int, str]]:
     return iter(list(zip(counts, ends, strict=True)))
 
 
-def _block(lay: Layout, head: str, start: int, stop: int, after: str, entropy: Entropy) -> list[str]:
+def _block(
+    lay: Layout, head: str, start: int, stop: int, shared: str, after: str, entropy: Entropy
+) -> list[str]:
     """The texts of the counter's values from `start` to before `stop`."""
     count = stop - start
-    shared = entropy(lay.shared).translate(lay.random).decode("ascii")
-    marked = lay.marked
-    for character in shared:
-        marked = marked.replace(RANDOM, character, 1)
-    line = f"{head}{marked}{after}\n"
-    lines = bytearray(line.encode("ascii") * count)
-    random = entropy(lay.fresh * count).translate(lay.random)
+    line = f"{head}{lay.rest(0, shared[: lay.shared] + '0' * lay.fresh)}{after}\n"
     width = len(line)
-    counters, digits = iter(lay.counter), 0
-    for place, mark in enumerate(marked, len(head)):
-        if mark == COUNT:
-            lines[place::width] = next(counters)[start:stop]
-        elif mark == RANDOM:
-            lines[place::width] = random[digits : digits + count]
-            digits += count
+    lines = bytearray(line.encode("ascii") * count)
+    for place, column in zip(lay.counter_at, lay.counter, strict=True):
+        lines[len(head) + place :: width] = column[start:stop]
+    random = entropy(lay.fresh * count).translate(lay.random)
+    place = width - 1 - len(after) - lay.fresh
+    for digits in range(0, lay.fresh * count, count):
+        lines[place::width] = random[digits : digits + count]
+        place += 1
     del lines[-1]
     return lines.decode("ascii").split("\n")

@@ -14,7 +14,6 @@ from typing import NamedTuple
 from canonid.core.language import CROCKFORD
 
 COUNTERS = 1 << 14
-COUNT, RANDOM = "\0", "\1"  # marks that no ID holds
 FRESH_BITS = 40  # of the random bits: those that every ID has for itself
 
 
@@ -23,11 +22,11 @@ class Layout(NamedTuple):
 
     time: Callable[[int], str]
     rest: Callable[[int, str], str]  # the counter and the random characters → what follows the time
-    marked: str  # what follows the time, with COUNT and RANDOM for each character of the two
+    counter_at: tuple[int, ...]  # where the counter's characters stand after the time
     counter: tuple[bytes, ...]  # a column for each character of the counter, at every value
     random: bytes  # translates any byte to a random character
     shared: int  # how many random characters a block of IDs may share
-    fresh: int  # how many stand for FRESH_BITS
+    fresh: int  # how many, the last ones, stand for FRESH_BITS
 
 
 @cache
@@ -61,7 +60,7 @@ def _base32(digits: str) -> Layout:
         _column(digits, 1 << 3),
         _column(variants, 1),
     )
-    return Layout(time, rest, COUNT * 4 + RANDOM * 12, columns, _random(digits), 4, 8)
+    return Layout(time, rest, (0, 1, 2, 3), columns, _random(digits), 4, 8)
 
 
 def _uuid() -> Layout:
@@ -75,8 +74,7 @@ def _uuid() -> Layout:
         return f"{count >> 2:03x}-{variants[count & 3]}{random[:3]}-{random[3:]}"
 
     columns = (*[_column(digits, 1 << shift) for shift in (10, 6, 2)], _column(variants, 1))
-    marked = f"{COUNT * 3}-{COUNT}{RANDOM * 3}-{RANDOM * 12}"
-    return Layout(time, rest, marked, columns, _random(digits), 5, 10)
+    return Layout(time, rest, (0, 1, 2, 4), columns, _random(digits), 5, 10)
 
 
 def _column(digits: str, each: int) -> bytes:
