@@ -70,7 +70,8 @@ class Recogniser:
             return text
         if target.payload is None:
             return None
-        return target.write_bits(payload.derive(writing.kind, text) if bits is None else bits)
+        held = payload.derive(writing.kind, text) if bits is None else bits
+        return target.write_bits(held) if target.holds(held) else None
 
     # Reasons
 
@@ -138,7 +139,8 @@ def _why_ambiguous(text: str, readings: Sequence[Reading]) -> str:
 
 
 def _why_unanswered(reading: Reading, kinds: Mapping[str, Kind]) -> str:
+    held = "its 128 bits" if reading.exact else "a derived ID"
     return (
         f"{show(reading.text)} is a {reading.kind} in format {reading.format!r}, whose canonical format"
-        f" {kinds[reading.kind].canonical!r} can't hold a derived ID; link an alias"
+        f" {kinds[reading.kind].canonical!r} can't hold {held}; link an alias"
     )

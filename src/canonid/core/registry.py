@@ -7,12 +7,13 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TypeVar
 
-from canonid.core import payload, system
+from canonid.core import ksuid, payload, system
 from canonid.core.declaring import declare, did_you_mean
 from canonid.core.grammar import Field, Value
 from canonid.core.minting import UUIDv7
 from canonid.core.overlaps import Overlap, overlaps
 from canonid.core.recognising import Recogniser
+from canonid.core.snowflake import Snowflakes
 from canonid.core.values import Format, Identity, Kind, Reading, Recognition, Service
 from canonid.core.writing import Writing
 from canonid.errors import AmbiguousId, InvalidId, UnknownName, Untranslatable, show
@@ -60,6 +61,7 @@ class Registry:
         self._clock = clock
         self._entropy = entropy
         self._uuid7 = UUIDv7(clock, entropy)
+        self._snowflakes = Snowflakes(clock)
         self._counters: dict[tuple[str, str, str], itertools.count[int]] = {}
 
     @classmethod
@@ -103,8 +105,10 @@ class Registry:
     ) -> str:
         """A new ID in the kind's canonical format, in what `service` emits, or in `format`.
 
-        Times, counters, random digits and UUIDs are filled in, other fields are given by name. Raises
-        UnknownName, and InvalidId where fields don't fit or the kind belongs to another writer.
+        Times, counters, random digits, UUIDs and KSUIDs are filled in, other fields are given by name; for a
+        snowflake its machine's numbers, e.g. `worker=`, which no other process may use. Raises UnknownName,
+        InvalidId where fields don't fit or the kind belongs to another writer, and OverflowError where the
+        clock is out of what the format holds.
         """
         writing = self._writing(self._emitted(self.kind(kind), service, format), kind)
         unknown = sorted(fields.keys() - writing.names)
@@ -112,7 +116,7 @@ class Registry:
             hint = did_you_mean(unknown[0], writing.names)
             raise InvalidId(f"format {writing.format!r} has no field {unknown[0]!r}{hint}", text="")
         try:
-            text = writing.write(writing.fill(fields, lambda field: self._fill(field, writing)))
+            text = writing.write(writing.fill(fields, lambda field: self._fill(field, writing, fields)))
         except KeyError as error:
             raise InvalidId(
                 f"minting a {kind} in format {writing.format!r} needs {error.args[0]}=", text=""
@@ -137,10 +141,15 @@ class Registry:
             )
         return format or emits[0]
 
-    def _fill(self, field: Field, writing: Writing) -> Value | None:
+    def _fill(self, field: Field, writing: Writing, given: Mapping[str, Value]) -> Value | None:
         match field.type:
             case "uuid" | "base32" | "ulid":
-                return payload.write(field.type, self._uuid7())
+                bits = self._bits(field.versions)
+                return None if bits is None else payload.write(field.type, bits)
+            case "ksuid":
+                return ksuid.mint(self._clock(), self._entropy(16))
+            case "snowflake":
+                return self._snowflake(field, given)
             case "time":
                 now = self._clock() // (1000 if field.unit == "s" else 1)
                 return now % field.modulo if field.modulo else now
@@ -151,6 +160,17 @@ class Registry:
                 return self._count(writing, field) if writing.distinct else None
             case _:
                 return None
+
+    def _bits(self, versions: tuple[int, ...]) -> int | None:
+        """New 128 bits of one of the versions (any, if none are named); None if it takes more to make one."""
+        if not versions or 7 in versions:
+            return self._uuid7()
+        return payload.random_uuid(self._entropy(16)) if 4 in versions else None
+
+    def _snowflake(self, field: Field, given: Mapping[str, Value]) -> int | None:
+        if field.layout is None or not given.keys() >= set(field.machine):
+            return None
+        return self._snowflakes(field.layout, {name: given[name] for name in field.machine})
 
     def _count(self, writing: Writing, field: Field) -> int:
         key = writing.format, writing.kind, field.name
@@ -217,8 +237,10 @@ class Registry:
             raise Untranslatable(
                 f"format {to!r} can't hold the 128 bits of {show(text)}; link an alias", text=text
             )
-        bits = reading.payload
-        return writing.write_bits(payload.derive(reading.kind, reading.text) if bits is None else bits)
+        bits = self._held(reading)
+        if not writing.holds(bits):
+            raise Untranslatable(_not_of_the_versions(writing, bits, reading), text=text)
+        return writing.write_bits(bits)
 
     def writings(self, kind: str, text: str) -> dict[str, str]:
         """The same ID in every format that holds its 128 bits (derived ones, if it has none), and as it is.
@@ -227,8 +249,14 @@ class Registry:
         """
         reading = self.parse(text, kind)
         names = [self.kind(kind).canonical, *self.formats]
-        exact = [name for name in names if (w := self._writings.get((name, kind))) and w.payload]
+        bits = self._held(reading)
+        exact = [name for name in names if (w := self._writings.get((name, kind))) and w.holds(bits)]
         return {name: self.translate(reading.text, name, kind) for name in exact} | {reading.format: text}
+
+    def _held(self, reading: Reading) -> int:
+        """The 128 bits of a reading, its own or derived."""
+        own = reading.payload
+        return payload.derive(reading.kind, reading.text) if own is None else own
 
     def _writing(self, format: str, kind: str) -> Writing:
         writing = self._writings.get((format, kind))
@@ -236,6 +264,15 @@ class Registry:
             self.format(format)
             raise Untranslatable(f"format {format!r} does not write kind {kind!r}", text="")
         return writing
+
+
+def _not_of_the_versions(writing: Writing, bits: int, reading: Reading) -> str:
+    assert writing.payload is not None, "only a uuid with named versions holds not all 128 bits"
+    wanted = " or ".join(map(str, writing.payload.versions))
+    version = payload.version_of(bits)
+    has = "is no UUID of RFC 9562" if version is None else f"has version {version}"
+    whose = show(reading.text) if reading.exact else f"the derived ID of {show(reading.text)}"
+    return f"format {writing.format!r} holds UUIDs of version {wanted} only, but {whose} {has}; link an alias"
 
 
 def _no_answer(found: Recognition) -> type[InvalidId]:

@@ -75,17 +75,14 @@ class Writing:
         field = self.payload
         return None if field is None else payload.read(field.type, str(values[field.name]))
 
+    def holds(self, bits: int) -> bool:
+        """Whether `write_bits` can write these 128 bits."""
+        return self.payload is not None and self.payload.holds(bits)
+
     def time_of(self, values: Mapping[str, Value]) -> int | None:
         """The creation time in milliseconds, if a field holds one in full."""
-        for name, value in values.items():
-            field = self._fields[name]
-            if field.type in PAYLOADS:
-                time = payload.time_of(field.type, payload.read(field.type, str(value)))
-                if time is not None:
-                    return time
-            if field.type == "time" and field.modulo is None:
-                return int(value) * (1000 if field.unit == "s" else 1)
-        return None
+        times = (self._fields[name].time_of(value) for name, value in values.items())
+        return next((time for time in times if time is not None), None)
 
     @cached_property
     def _regex(self) -> re.Pattern[str]:
@@ -120,9 +117,18 @@ class Writing:
         return out
 
     def write_bits(self, bits: int) -> str:
-        """The text of 128 bits; only for an exact writing."""
+        """The text of 128 bits; only for an exact writing that holds them."""
         assert self.payload is not None, "only a writing with a payload field holds 128 bits"
         return self.write({self.payload.name: payload.write(self.payload.type, bits)})
+
+    @cached_property
+    def frame(self) -> str:
+        """The text around the payload, and its type: in two of one frame a text holds the same bits."""
+        return "".join(
+            item if isinstance(item, str) else self._prefix if item.type == "kind" else f"{{{item.type}}}"
+            for item in self.pattern
+            if not isinstance(item, Optional)
+        )
 
     def fill(self, given: Mapping[str, Value], auto: Callable[[Field], Value | None]) -> dict[str, Value]:
         """The fields to write: what is given, else what `auto` makes. KeyError(name) if one is missing."""
@@ -131,7 +137,7 @@ class Writing:
             if isinstance(item, Field) and item.type != "kind":
                 value = given[item.name] if item.name in given else auto(item)
                 if value is None:
-                    raise KeyError(item.name)
+                    raise KeyError(next((part for part in item.machine if part not in given), item.name))
                 values[item.name] = value
             elif isinstance(item, Optional):
                 inner = [field for field in fields(item.items) if field.type != "kind"]
@@ -143,19 +149,27 @@ class Writing:
     @property
     def distinct(self) -> bool:
         """Whether what is filled in tells two IDs of two processes apart."""
-        return any(field.type in {"time", "hex", *PAYLOADS} for field in self._fields.values())
+        return any(
+            field.type in {"time", "hex", "ksuid", "snowflake", *PAYLOADS} for field in self._fields.values()
+        )
 
     def same_fields(self, given: Mapping[str, Value], read: Mapping[str, Value]) -> bool:
         """Whether the fields that were given are the ones that were read back."""
+        parts: dict[str, int] = {}
+        for field in self._fields.values():
+            if field.layout and field.name in read:
+                parts |= field.layout.split(int(read[field.name]))
         return all(
-            name in read and self._fields[name].write(value) == self._fields[name].write(read[name])
+            self._fields[name].write(value) == self._fields[name].write(read[name])
+            if name in read
+            else name in parts and value == parts[name]
             for name, value in given.items()
         )
 
     @property
     def names(self) -> frozenset[str]:
         """The names of the fields a caller may give."""
-        return frozenset(self._fields)
+        return frozenset(name for field in self._fields.values() for name in (field.name, *field.machine))
 
     # Proving
 
