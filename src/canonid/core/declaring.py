@@ -160,7 +160,8 @@ class _Reader:
             names = {name for field in fields(pattern) for name in (field.name, *field.machine)}
             for reserved in sorted(names & RESERVED_FIELDS):
                 self.fault(
-                    f"{path}.pattern", f"a field can't be named {reserved!r}, which means something to mint()"
+                    f"{path}.{'layout' if built_in else 'pattern'}",
+                    f"a field can't be named {reserved!r}, which means something to mint()",
                 )
             if sum(isinstance(item, Optional) for item in pattern) > MAX_OPTIONAL:
                 self.fault(
@@ -202,16 +203,18 @@ class _Reader:
         return ", ".join(map(str, value))
 
     def layout(self, table: Mapping[str, Any], path: str) -> str:
-        if "layout" not in table:
-            self.fault(f"{path}.layout", f"is missing; expected {EXPECTED}")
+        path += ".layout"
+        named = table.get("layout")
+        if not isinstance(named, str):
+            got = f"got {_type(named)}" if "layout" in table else "but it is missing"
+            self.fault(path, f"expected {EXPECTED}, {got}")
             return ""
-        text = self.text(table, path, "layout")
         try:
-            layout(text)
+            layout(named)
         except ValueError as error:
-            self.fault(f"{path}.layout", str(error))
+            self.fault(path, str(error))
             return ""
-        return text
+        return named
 
     def prefixes(self, table: Mapping[str, Any], path: str, kinds: tuple[str, ...]) -> dict[str, str]:
         path += ".prefixes"
