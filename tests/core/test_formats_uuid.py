@@ -104,12 +104,12 @@ def test_bits_of_an_excluded_version_are_refused_not_altered(value):
 def test_the_reason_names_the_version_that_was_found():
     registry = thing([4, 7])
     with pytest.raises(
-        Untranslatable, match="of version 4 or 7 only, but 't.*' has version 1; link an alias"
+        Untranslatable, match=r"of version 4 or 7 only, but 't.*' has version 1; link an alias"
     ):
         registry.translate(
             Registry.from_toml("[kinds.thing]\n[formats.uuid]\n").canonical(PUBLISHED[1], "thing"), "uuid"
         )
-    with pytest.raises(Untranslatable, match="but 'thing_0*' is no UUID of RFC 9562"):
+    with pytest.raises(Untranslatable, match=r"but 'thing_0*' is no UUID of RFC 9562"):
         registry.translate("thing_00000000000000000000000000", "uuid")
     with pytest.raises(Untranslatable, match="the derived ID of 't-5' has version 8"):
         registry.translate("t-5", "uuid")
