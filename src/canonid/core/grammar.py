@@ -131,12 +131,15 @@ def parse_pattern(text: str) -> Pattern:
             if part is not None:
                 raise PatternError("an optional part can't hold another", position + 1)
             part, opened = [], position + 1
+        elif part is None:
+            raise PatternError("']' without a '[' before it", position + 1)
         else:
-            if not part:
-                fault = (
-                    "']' without a '[' before it" if part is None else "an optional part must hold something"
+            if all(isinstance(item, str) or item.type == "kind" for item in part):
+                raise PatternError(
+                    "an optional part must hold a field besides {kind}, which tells that it is there;"
+                    " else declare two formats",
+                    opened,
                 )
-                raise PatternError(fault, position + 1)
             items.append(Optional(tuple(part)))
             part = None
         position = token.end()
