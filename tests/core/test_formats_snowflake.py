@@ -61,7 +61,7 @@ def test_a_part_that_has_no_room_is_refused_not_wrapped(packed, data):
         packed.join({**parts, name: wrong})
 
 
-@pytest.mark.parametrize("number", [0, -1, 2**63])
+@pytest.mark.parametrize("number", [0, -1, 2**63, 1 << 200, None, "1", b"1", True, 1.5])
 def test_a_number_that_has_no_room_is_not_split(number):
     with pytest.raises(InvalidId, match="expected a number from 1 to 9223372036854775807"):
         TWITTER.split(number)
@@ -99,8 +99,9 @@ def test_a_minted_one_holds_the_clock_and_the_machine():
     [
         ({}, "needs datacenter="),
         ({"datacenter": 1}, "needs worker="),
-        ({"datacenter": 1, "worker": 32}, "expected worker= from 0 to 31, which 5 bits hold, got 32"),
+        ({"datacenter": 1, "worker": 32}, "expected worker= from 0 to 31, got 32"),
         ({"datacenter": 1, "worker": -1}, "got -1"),
+        ({"datacenter": 1, "worker": 1 << 200}, "got a number of 201 bits"),
         ({"datacenter": 1, "worker": "1"}, "expected a whole number as worker=, got '1'"),
         ({"datacenter": 1, "worker": True}, "got bool"),
         ({"datacenter": 1, "worker": None}, "got NoneType"),
@@ -264,3 +265,16 @@ def test_a_faulty_layout_is_one_clear_fault(keys, path, reason):
     ((found, sentence),) = caught.value.faults
     assert found == f"formats.snowflake.{path}"
     assert reason in sentence
+
+
+def test_an_overlap_can_be_declared_on_either_side():
+    kinds = "[kinds.tweet]\n[kinds.account]\n"
+    oauth = "[formats.oauth]\npattern = '{id:text(0-9, 15..21)}'\nkinds = ['account']\n"
+    snowflake = "[formats.snowflake]\nlayout = 'twitter'\nkinds = ['tweet']\n"
+    with pytest.raises(RegistryError, match=r"formats\.snowflake: '100000000000000' is both account"):
+        Registry.from_toml(kinds + oauth + snowflake)
+    for declared in (
+        oauth + snowflake + "overlaps = ['oauth']\n",
+        snowflake + oauth + "overlaps = ['snowflake']\n",
+    ):
+        assert Registry.from_toml(kinds + declared).recognise("1541815603606036480").ambiguous

@@ -149,8 +149,8 @@ class _Reader:
         for name, table in raw.items():
             path = f"formats.{name}"
             built_in = name in BUILT_IN
-            own = BUILT_IN_KEYS.get(name, ()) if built_in else ("pattern", "prefixes", "overlaps")
-            self.keys(path, table, (*own, "kinds", "description"))
+            own = BUILT_IN_KEYS.get(name, ()) if built_in else ("pattern", "prefixes")
+            self.keys(path, table, (*own, "kinds", "overlaps", "description"))
             source = self.built_in(name, table, path) if built_in else self.text(table, path, "pattern")
             try:
                 pattern = parse_pattern(source) if source or "pattern" in table else ()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 from canonid.core import system
 from canonid.core.language import Node, decimal
@@ -56,8 +56,8 @@ class Layout(NamedTuple):
 
     def split(self, number: int) -> dict[str, int]:
         """Every part of a number by its name, `time` in milliseconds since 1970. Raises InvalidId."""
-        if not 0 < number < 1 << self.bits:
-            raise InvalidId(f"expected a number from 1 to {(1 << self.bits) - 1}, got {number}")
+        if not _whole(number) or not 0 < number < 1 << self.bits:
+            raise InvalidId(f"expected a number from 1 to {(1 << self.bits) - 1}, got {_shown(number)}")
         found = {}
         for name, bits in reversed(self.parts):
             found[name] = number & (1 << bits) - 1
@@ -72,16 +72,31 @@ class Layout(NamedTuple):
         """
         number = 0
         for name, bits in self.parts:
-            value, low = parts[name], self.epoch if name == "time" else 0
-            high = low + (1 << bits) - 1
-            if not isinstance(value, int) or isinstance(value, bool):
-                raise InvalidId(f"expected a whole number as {name}=, got {show(value)}")
-            if not low <= value <= high:
-                if name == "time":
-                    raise OverflowError(f"the clock says {value} ms; the snowflake holds {low} to {high}")
-                raise InvalidId(f"expected {name}= from 0 to {high}, which {bits} bits hold, got {value}")
+            low = self.epoch if name == "time" else 0
+            value = _within(name, parts[name], low, low + (1 << bits) - 1)
             number = number << bits | value - low
         return number
+
+
+def _within(name: str, value: object, low: int, high: int) -> int:
+    if not _whole(value):
+        raise InvalidId(f"expected a whole number as {name}=, got {_shown(value)}")
+    if low <= value <= high:
+        return value
+    if name == "time":
+        raise OverflowError(f"the clock says {_shown(value)} ms; the snowflake holds {low} to {high}")
+    raise InvalidId(f"expected {name}= from {low} to {high}, got {_shown(value)}")
+
+
+def _whole(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _shown(value: object) -> str:
+    """A number as it is, unless it is so long that writing it out would cost time or fail."""
+    if not _whole(value):
+        return show(value)
+    return str(value) if value.bit_length() <= 2 * MAX_BITS else f"a number of {value.bit_length()} bits"
 
 
 def layout(text: str) -> Layout:
@@ -118,7 +133,7 @@ class Snowflakes:
 
     Within a millisecond the sequence counts up and never wraps: when it is used up, or the clock stands
     or steps back, the time is the last one or a millisecond ahead of it. There is no entropy in a
-    snowflake: two processes with the same machine numbers, a forked child too, make the same ones.
+    snowflake: two sources with the same machine numbers, that of a forked child too, make the same ones.
     """
 
     def __init__(self, clock: Callable[[], int] = system.clock) -> None:
