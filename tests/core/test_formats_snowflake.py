@@ -92,6 +92,7 @@ def test_a_minted_one_holds_the_clock_and_the_machine():
     }
     assert registry.mint("tweet", format="snowflake", id=int(text)) == text
     assert registry.mint("tweet", format="snowflake", id=int(text), worker=31) == text
+    assert registry.mint("tweet", format="snowflake", id=text, worker="31", datacenter="3") == text
 
 
 @pytest.mark.parametrize(
@@ -102,7 +103,10 @@ def test_a_minted_one_holds_the_clock_and_the_machine():
         ({"datacenter": 1, "worker": 32}, "expected worker= from 0 to 31, got 32"),
         ({"datacenter": 1, "worker": -1}, "got -1"),
         ({"datacenter": 1, "worker": 1 << 200}, "got a number of 201 bits"),
-        ({"datacenter": 1, "worker": "1"}, "expected a whole number as worker=, got '1'"),
+        ({"datacenter": 1, "worker": "32"}, "expected worker= from 0 to 31, got 32"),
+        ({"datacenter": 1, "worker": "01"}, "expected a whole number as worker=, got '01'"),
+        ({"datacenter": 1, "worker": "１"}, "expected a whole number as worker="),
+        ({"datacenter": 1, "worker": ""}, "expected a whole number as worker=, got ''"),
         ({"datacenter": 1, "worker": True}, "got bool"),
         ({"datacenter": 1, "worker": None}, "got NoneType"),
         ({"datacenter": 1, "worker": 1.5}, "got float"),
@@ -113,9 +117,15 @@ def test_a_minted_one_holds_the_clock_and_the_machine():
         ({"id": 0}, "check the fields"),
     ],
 )
-def test_numbers_that_do_not_fit_are_named(given_, reason):
+def test_machine_numbers_that_do_not_fit_are_named(given_, reason):
     with pytest.raises(InvalidId, match=reason):
         tweets().mint("tweet", format="snowflake", **given_)
+
+
+def test_machine_numbers_may_be_texts_as_the_command_line_gives_them():
+    text = tweets().mint("tweet", format="snowflake", datacenter="0", worker="31")
+    parts = TWITTER.split(int(text))
+    assert (parts["datacenter"], parts["worker"]) == (0, 31)
 
 
 @pytest.mark.parametrize("now", [0, 1_288_834_974_656, 1_288_834_974_657 + 2**41])
@@ -227,6 +237,16 @@ def test_a_snowflake_may_be_part_of_a_pattern():
     text = registry.mint("tweet", format="f", node=5, stage="dev")
     assert text.startswith("tw-dev/")
     assert registry.parse(text, "tweet").time is not None
+
+
+def test_fields_may_be_named_like_the_parts_that_are_filled_in():
+    registry = Registry.from_toml(
+        "[kinds.tweet]\n[formats.f]\nkinds = ['tweet']\n"
+        "pattern = '{time:time(s)}.{sequence:int}.{id:snowflake(twitter)}'\n"
+    )
+    text = registry.mint("tweet", format="f", time=5, sequence=6, datacenter=1, worker=2)
+    assert text.startswith("5.6.")
+    assert registry.parse(text, "tweet").time == 5000
 
 
 def test_an_optional_snowflake_is_written_if_its_machine_is_given():

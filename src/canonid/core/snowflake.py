@@ -20,6 +20,7 @@ MAX_BITS = 64
 EXPECTED = "twitter, discord, or like epoch 1600000000000, time 41, worker 10, sequence 12"
 
 _LAYOUT = re.compile(r"epoch +(\d{1,14})((?: *, *[a-z][a-z0-9_]* +\d{1,2})+)", re.ASCII)
+_DECIMAL = re.compile(r"0|[1-9][0-9]{0,18}")
 _PART = re.compile(r"([a-z][a-z0-9_]*) +(\d+)", re.ASCII)
 
 
@@ -92,6 +93,10 @@ def _whole(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
+def _number(value: object) -> object:
+    return int(value) if isinstance(value, str) and _DECIMAL.fullmatch(value) else value
+
+
 def _shown(value: object) -> str:
     """A number as it is, unless it is so long that writing it out would cost time or fail."""
     if not _whole(value):
@@ -147,7 +152,11 @@ class Snowflakes:
         self._lock = threading.Lock()
 
     def __call__(self, layout: Layout, machine: Mapping[str, object]) -> int:
-        """The next number. Raises OverflowError and InvalidId like `Layout.join`."""
+        """The next number, for numbers of the machine or their decimal texts.
+
+        Raises OverflowError and InvalidId like `Layout.join`.
+        """
+        numbers = {name: _number(value) for name, value in machine.items()}
         with self._lock:
             time, sequence = self._last.get(layout, (-1, 0))
             now = self._clock()
@@ -157,6 +166,6 @@ class Snowflakes:
                 sequence += 1
             else:
                 time, sequence = time + 1, 0
-            number = layout.join({**machine, "time": time, "sequence": sequence})
+            number = layout.join({**numbers, "time": time, "sequence": sequence})
             self._last[layout] = time, sequence
         return number

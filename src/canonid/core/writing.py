@@ -155,14 +155,13 @@ class Writing:
 
     def same_fields(self, given: Mapping[str, Value], read: Mapping[str, Value]) -> bool:
         """Whether the fields that were given are the ones that were read back."""
-        parts: dict[str, int] = {}
+        told = {name: self._fields[name].write(value) for name, value in read.items()}
         for field in self._fields.values():
             if field.layout and field.name in read:
-                parts |= field.layout.split(int(read[field.name]))
+                parts = field.layout.split(int(read[field.name]))
+                told |= {name: str(parts[name]) for name in field.machine}
         return all(
-            self._fields[name].write(value) == self._fields[name].write(read[name])
-            if name in read
-            else name in parts and value == parts[name]
+            told.get(name) == (self._fields[name].write(value) if name in self._fields else str(value))
             for name, value in given.items()
         )
 
