@@ -64,6 +64,7 @@ def test_uuids_agree_with_uuid_utils(value):
         assert reading.time == theirs.timestamp
 
 
+@settings(deadline=None)  # loads a registry each time
 @given(VALUES, st.sets(st.integers(1, 8), min_size=1))
 def test_a_version_constraint_agrees_with_uuid_utils(value, versions):
     registry = Registry.from_toml(f"[kinds.user]\n[formats.uuid]\nversions = {sorted(versions)}\n")

@@ -3,7 +3,7 @@
 import uuid
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from canonid import InvalidId, Registry, RegistryError, Untranslatable
@@ -75,6 +75,7 @@ def test_a_minted_uuid_is_of_a_named_version(versions, minted):
     assert (made.version, made.variant) == (minted, uuid.RFC_4122)
 
 
+@settings(deadline=None)  # loads a registry each time
 @given(st.binary(min_size=16, max_size=16))
 def test_a_uuid_of_version_4_takes_all_its_bits_from_the_entropy_but_six(random):
     made = thing([4], entropy=lambda size: random[:size]).mint("thing", format="uuid")
@@ -87,6 +88,7 @@ def test_what_takes_more_than_clock_and_entropy_is_not_minted(version):
         thing([version]).mint("thing", format="uuid")
 
 
+@settings(deadline=None)  # loads a registry each time
 @given(st.uuids())
 def test_bits_of_an_excluded_version_are_refused_not_altered(value):
     registry = thing([4])
