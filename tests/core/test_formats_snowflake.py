@@ -1,6 +1,7 @@
 """Snowflakes: published examples, layouts, and a sequence that never repeats and never wraps."""
 
 import os
+import signal
 import threading
 import warnings
 
@@ -216,6 +217,7 @@ def test_a_child_forked_while_a_thread_was_minting_goes_on_where_its_parent_was(
         warnings.simplefilter("ignore", DeprecationWarning)  # forking a process with threads
         child = os.fork()
     if child == 0:
+        signal.alarm(20)  # a child that waits for its parent's lock would wait for ever
         os.write(writer, str(mint(SMALL, {"node": 0})).encode())
         os._exit(0)
     leave.set()
