@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import importlib
+import json
 import pkgutil
 import re
 import subprocess
@@ -17,6 +18,9 @@ from websockets.sync.client import connect
 
 import canonid
 from canonid import Registry, RegistryError, load_registry
+from canonid.core.declaring import BUILT_IN
+from canonid.core.grammar import TYPES
+from canonid.core.snowflake import READY, layout
 from servers import serve
 
 ROOT = Path(__file__).parents[1]
@@ -79,25 +83,60 @@ def test_the_ten_lines_of_the_readme_serve_a_websocket(tmp_path, monkeypatch):
                 assert socket.recv() == '{"type":"echo","text":"hello"}'
 
 
-def test_every_format_in_the_docs_is_one():
-    text = (ROOT / "docs" / "formats.md").read_text()
-    tables = [tomllib.loads(block)["formats"] for block in blocks(text, "toml")]
-    for formats in tables:
-        for name, table in formats.items():
-            kinds = {*table["kinds"], "thread"}
+FORMATS = (ROOT / "docs" / "formats.md").read_text()
+
+
+def registries_of(page: str) -> dict[str, Registry]:
+    """A registry for each format that a page declares, with the kinds that it names."""
+    found = {}
+    for block in blocks(page, "toml"):
+        for name, table in tomllib.loads(block)["formats"].items():
+            kinds = {*table.get("kinds", ()), "thread"}
             declared = "".join(f"[kinds.{kind}]\n" for kind in sorted(kinds))
-            listed = ", ".join(f'"{kind}"' for kind in table["kinds"])
-            Registry.from_toml(
-                f"{declared}[formats.{name}]\npattern = '{table['pattern']}'\nkinds = [{listed}]\n"
-            )
+            keys = "".join(f"{key} = {json.dumps(value)}\n" for key, value in table.items())
+            found[name] = Registry.from_toml(f"{declared}[formats.{name}]\n{keys}")
+    return found
+
+
+def test_every_format_in_the_docs_is_one_and_accepts_its_example():
+    registries = registries_of(FORMATS)
+    examples = dict(re.findall(r"^\| `([a-z-]+)` \| `(\S+)` \| [^|]*\|$", FORMATS, re.MULTILINE))
+    assert len(examples.keys() & registries.keys()) >= 5
+    for name in examples.keys() & registries.keys():
+        kind = registries[name].format(name).kinds[0]
+        assert registries[name].parse(examples[name], kind).format == name
+
+
+def test_the_grammar_in_the_docs_names_every_type():
+    (grammar,) = blocks(FORMATS, "ebnf")
+    types = grammar[grammar.index("\ntype ") : grammar.index("\nversion ")]
+    assert set(re.findall(r'"([a-z0-9-]+)\(?"', types)) == set(TYPES)
+    listed = re.findall(r"^\| `([a-z0-9-]+)", FORMATS[: FORMATS.index("## Built in")], re.MULTILINE)
+    assert set(listed) == set(TYPES)
+
+
+def test_the_built_in_formats_and_layouts_in_the_docs_are_those():
+    table = FORMATS[FORMATS.index("## Built in") : FORMATS.index("## Exact and derived")]
+    rows = dict(re.findall(r"^\| `([a-z]+)` \| `([^`]+)` \|", table, re.MULTILINE))
+    assert {name: layout(rows.pop(name)) for name in READY} == READY
+    assert rows == {**BUILT_IN, "snowflake": "{id:snowflake(…)}"}
+
+
+def test_the_python_of_the_formats_page_answers_what_it_says():
+    (block,) = blocks(FORMATS, "python")
+    names: dict[str, object] = {}
+    exec(block, names)
+    answers = re.findall(r"^(\S.*)\n# (.*)$", block, re.MULTILINE)
+    assert len(answers) == 2
+    for code, answer in answers:
+        assert repr(eval(code, names)) == answer
 
 
 def test_the_faults_that_the_docs_show_are_the_ones_that_are_told():
     with pytest.raises(RegistryError) as caught:
         Registry.from_toml('[kinds.a]\n[formats.bad]\npattern = "{x:slug}_{y:slug}"\nkinds = ["a"]\n')
-    shown = (ROOT / "docs" / "formats.md").read_text()
     ((path, sentence),) = caught.value.faults
-    assert f"{path}: {sentence}" in shown
+    assert f"{path}: {sentence}" in FORMATS
 
 
 def test_the_concepts_page_shows_what_the_code_answers():

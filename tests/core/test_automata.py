@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from canonid.core.automata import Path, automaton, expected_at, shortest_common, two_readings
-from canonid.core.language import Alt, Repeat, Seq, Slug, Text, chars, decimal, longest, regex
+from canonid.core.language import Alt, Repeat, Seq, Slug, Text, between, chars, decimal, fixed, longest, regex
 
 LEAVES = st.sampled_from(
     [Text("a"), Text("ab"), Text("_"), Text("1_"), chars("ab"), chars("01"), Slug(1, 3), Slug(2, 4)]
@@ -84,6 +84,25 @@ def test_decimal_accepts_exactly_the_range_without_leading_zeros(x, y):
         assert bool(pattern.fullmatch(str(number))) == (low <= number <= high)
     assert not pattern.fullmatch(f"0{high}")
     assert longest(decimal(low, high)) == len(str(high))
+
+
+@given(st.sampled_from(["01", "ab_", "01ab"]), st.integers(1, 4), st.data())
+def test_between_accepts_exactly_the_range_in_any_base(alphabet, width, data):
+    every = ["".join(text) for text in product(alphabet, repeat=width)]
+    ends = st.integers(0, len(every) - 1)
+    low, high = (every[at] for at in sorted((data.draw(ends), data.draw(ends))))
+    node = between(low, high, alphabet)
+    pattern, built = re.compile(regex(node)), machine(node)
+    for at, text in enumerate(every):
+        within = every.index(low) <= at <= every.index(high)
+        assert bool(pattern.fullmatch(text)) == accepts(built, text) == within
+    assert fixed(node)
+    assert longest(node) == width
+
+
+def test_a_wide_range_takes_few_states():
+    assert len(machine(decimal(0, 10**12 - 1)).moves) <= 15
+    assert len(machine(decimal(1, 2**63 - 1)).moves) <= 250
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 4, 5])

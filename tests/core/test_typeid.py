@@ -2,7 +2,7 @@
 
 import pytest
 
-from canonid import InvalidId, Registry
+from canonid import InvalidId, Registry, RegistryError
 
 REGISTRY = Registry.from_toml('[kinds.prefix]\n[kinds.pre_fix]\nprefix = "pre_fix"\n[formats.uuid]\n')
 
@@ -60,3 +60,34 @@ def test_invalid_typeids_are_refused_with_a_reason(text):
     assert found.reason
     with pytest.raises(InvalidId):
         REGISTRY.canonical(text, "prefix")
+
+
+def of(prefix):
+    return Registry.from_toml(f"[kinds.thing]\nprefix = '{prefix}'\n[formats.uuid]\n")
+
+
+@pytest.mark.parametrize("prefix", ["a", "a_b", "a__b", "z" * 63, "a" + "_" * 61 + "b"])
+def test_a_prefix_of_1_to_63_letters_and_inner_underscores_can_be_declared(prefix):
+    registry = of(prefix)
+    text = registry.mint("thing")
+    assert text.startswith(f"{prefix}_0")
+    assert registry.translate(registry.translate(text, "uuid"), "typeid", "thing") == text
+
+
+@pytest.mark.parametrize(
+    "prefix", ["", "_", "_a", "a_", "A", "aB", "a1", "1a", "a.b", "a-b", "a b", " a", "a ", "é", "a" * 64]
+)
+def test_no_other_prefix_can_be_declared(prefix):
+    with pytest.raises(RegistryError, match=r"kinds\.thing\.prefix: expected 1 to 63 letters"):
+        of(prefix)
+
+
+def test_a_typeid_without_a_prefix_names_no_kind():
+    assert of("a").recognise("01h455vb4pex5vsknk084sn02q").readings == ()
+
+
+@pytest.mark.parametrize("first", "89abcdefghjkmnpqrstvwxyz")
+def test_a_first_character_above_7_would_be_more_than_128_bits(first):
+    registry = of("a")
+    assert registry.recognise(f"a_{first}{'0' * 25}").readings == ()
+    assert "expected one of 0-7 there" in registry.recognise(f"a_{first}{'0' * 25}").reason

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from canonid.core import payload
 from canonid.core.engine import Minter
 from canonid.core.values import Reading
 from canonid.core.writing import Writing
@@ -59,7 +58,7 @@ def translator(
     source: Writing, target: Writing, otherwise: Callable[[object], str]
 ) -> Callable[[object], str]:
     """A function from texts of `source` to 128 bits in `target`. `otherwise` is asked about all others."""
-    accepts, kind = source.accepts, source.kind
+    accepts = source.accepts
 
     def translate(text: Any) -> str:
         try:
@@ -68,7 +67,6 @@ def translator(
             fits = False  # not a text
         if not fits:
             return otherwise(text)
-        bits = source.bits_of(text)
-        return target.write_bits(payload.derive(kind, text) if bits is None else bits)
+        return target.write_bits(source.held(text))
 
     return translate

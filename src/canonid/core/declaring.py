@@ -8,11 +8,19 @@ from typing import Any, NamedTuple
 
 from canonid.core.grammar import Optional, PatternError, fields, parse_pattern
 from canonid.core.overlaps import overlaps, second_reading
+from canonid.core.snowflake import EXPECTED, layout
 from canonid.core.values import Format, Kind, Service
 from canonid.core.writing import MAX_OPTIONAL, Writing
 from canonid.errors import RegistryError, show
 
-BUILT_IN = {"typeid": "{kind}_{id:base32}", "uuid": "{id:uuid}", "ulid": "{id:ulid}"}
+BUILT_IN = {
+    "typeid": "{kind}_{id:base32}",
+    "uuid": "{id:uuid}",
+    "ulid": "{id:ulid}",
+    "ksuid": "{id:ksuid}",
+    "snowflake": "{id:snowflake}",
+}
+BUILT_IN_KEYS = {"uuid": ("versions",), "snowflake": ("layout",)}  # become the options of their field
 NAME = re.compile(r"[a-z][a-z0-9]*([_-][a-z0-9]+)*")
 PREFIX = re.compile(r"[a-z]([a-z_]{0,61}[a-z])?")  # TypeID 0.3
 WORDS = re.compile(r"[A-Za-z0-9]+([_-][A-Za-z0-9]+)*")
@@ -141,19 +149,20 @@ class _Reader:
     def formats(self, raw: Mapping[str, Any], kinds: Mapping[str, Kind]) -> Iterator[tuple[str, Format]]:
         for name, table in raw.items():
             path = f"formats.{name}"
-            built_in = BUILT_IN.get(name)
-            allowed = ("kinds", "description") if built_in else ()
-            self.keys(path, table, allowed or ("pattern", "kinds", "prefixes", "overlaps", "description"))
-            source = built_in or self.text(table, path, "pattern")
+            built_in = name in BUILT_IN
+            own = BUILT_IN_KEYS.get(name, ()) if built_in else ("pattern", "prefixes")
+            self.keys(path, table, (*own, "kinds", "overlaps", "description"))
+            source = self.built_in(name, table, path) if built_in else self.text(table, path, "pattern")
             try:
-                pattern = parse_pattern(source) if built_in or "pattern" in table else ()
+                pattern = parse_pattern(source) if source or "pattern" in table else ()
             except PatternError as error:
                 self.fault(f"{path}.pattern", f"column {error.column}: {error.message}")
                 pattern = ()
-            names = {field.name for field in fields(pattern)}
+            names = {name for field in fields(pattern) for name in (field.name, *field.machine)}
             for reserved in sorted(names & RESERVED_FIELDS):
                 self.fault(
-                    f"{path}.pattern", f"a field can't be named {reserved!r}, which means something to mint()"
+                    f"{path}.{'layout' if built_in else 'pattern'}",
+                    f"a field can't be named {reserved!r}, which means something to mint()",
                 )
             if sum(isinstance(item, Optional) for item in pattern) > MAX_OPTIONAL:
                 self.fault(
@@ -175,6 +184,38 @@ class _Reader:
                 self.known(f"{path}.overlaps", "format", other, raw)
             description = self.text(table, path, "description", default="")
             yield name, Format(name, source, pattern, written, prefixes, frozenset(declared), description)
+
+    def built_in(self, name: str, table: Mapping[str, Any], path: str) -> str:
+        """The pattern of a built-in format with its options; empty if they are faulty."""
+        if name == "uuid" and "versions" in table:
+            options = self.versions(table["versions"], f"{path}.versions")
+        elif name == "snowflake":
+            options = self.layout(table, path)
+        else:
+            return BUILT_IN[name]
+        return f"{{id:{name}({options})}}" if options else ""
+
+    def versions(self, value: Any, path: str) -> str:
+        known = list(range(1, 9))
+        named = isinstance(value, list) and all(type(item) is int and item in known for item in value)
+        if not named or not value or len(set(value)) < len(value):
+            self.fault(path, "expected a list of different versions from 1 to 8, e.g. [4, 7]")
+            return ""
+        return ", ".join(map(str, value))
+
+    def layout(self, table: Mapping[str, Any], path: str) -> str:
+        path += ".layout"
+        named = table.get("layout")
+        if not isinstance(named, str):
+            got = f"got {_type(named)}" if "layout" in table else "but it is missing"
+            self.fault(path, f"expected {EXPECTED}, {got}")
+            return ""
+        try:
+            layout(named)
+        except ValueError as error:
+            self.fault(path, str(error))
+            return ""
+        return named
 
     def prefixes(self, table: Mapping[str, Any], path: str, kinds: tuple[str, ...]) -> dict[str, str]:
         path += ".prefixes"

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+from canonid.core import ksuid, payload
 from canonid.core.language import (
     CROCKFORD,
     DIGIT,
@@ -24,6 +25,7 @@ from canonid.core.language import (
     times,
     words,
 )
+from canonid.core.snowflake import Layout, layout
 
 MAX_FIELD = 255
 INT_LIMIT = 10**12 - 1
@@ -55,13 +57,20 @@ class Field(NamedTuple):
     width: int | None = None  # of a time or hex: exact number of characters
     low: int = 0  # of an int: the least
     nested: str = ""  # of an id: the kind that it names
+    versions: tuple[int, ...] = ()  # of a uuid: the only ones, where they are named
+    layout: Layout | None = None  # of a snowflake
 
     @property
     def numeric(self) -> bool:
-        return self.type in ("time", "int")
+        return self.type in ("time", "int", "snowflake")
+
+    @property
+    def machine(self) -> tuple[str, ...]:
+        """What the caller may give instead of the field itself: the machine's numbers in a snowflake."""
+        return self.layout.machine if self.layout else ()
 
     def read(self, text: str) -> Value:
-        """The value of a text that the field accepts: an int for times and ints, else the text."""
+        """The value of a text that the field accepts: an int for decimal fields, else the text."""
         return int(text) if self.numeric else text
 
     def write(self, value: Value) -> str:
@@ -71,6 +80,22 @@ class Field(NamedTuple):
             if self.type == "time" and isinstance(value, int) and self.width
             else str(value)
         )
+
+    def holds(self, bits: int) -> bool:
+        """Whether a field of 128 bits can hold these: only a uuid with named versions holds not all."""
+        return not self.versions or payload.version_of(bits) in self.versions
+
+    def time_of(self, value: Value) -> int | None:
+        """The creation time in milliseconds since 1970, if the value holds it in full."""
+        if self.type in PAYLOADS:
+            return payload.time_of(self.type, payload.read(self.type, str(value)))
+        if self.type == "ksuid":
+            return ksuid.time_of(str(value))
+        if self.layout is not None:
+            return self.layout.time_of(int(value))
+        if self.type == "time" and self.modulo is None:
+            return int(value) * (1000 if self.unit == "s" else 1)
+        return None
 
 
 class Optional(NamedTuple):
@@ -106,12 +131,15 @@ def parse_pattern(text: str) -> Pattern:
             if part is not None:
                 raise PatternError("an optional part can't hold another", position + 1)
             part, opened = [], position + 1
+        elif part is None:
+            raise PatternError("']' without a '[' before it", position + 1)
         else:
-            if not part:
-                fault = (
-                    "']' without a '[' before it" if part is None else "an optional part must hold something"
+            if all(isinstance(item, str) or item.type == "kind" for item in part):
+                raise PatternError(
+                    "an optional part must hold a field besides {kind}, which tells that it is there;"
+                    " else declare two formats",
+                    opened,
                 )
-                raise PatternError(fault, position + 1)
             items.append(Optional(tuple(part)))
             part = None
         position = token.end()
@@ -134,9 +162,10 @@ def fields(pattern: Pattern) -> Iterator[Field]:
 def _check_names(pattern: Pattern) -> None:
     seen: set[str] = set()
     for field in fields(pattern):
-        if field.name in seen:
-            raise PatternError(f"two fields are named {field.name!r}", 1)
-        seen.add(field.name)
+        for name in (field.name, *field.machine):
+            if name in seen:
+                raise PatternError(f"two fields are named {name!r}", 1)
+            seen.add(name)
     if not seen:
         raise PatternError("a format needs at least one field in braces, e.g. {id:hex(8)}", 1)
 
@@ -263,6 +292,22 @@ def _id(name: str, options: str) -> Field:
     return Field(name, "id", None, nested=kind)
 
 
+def _uuid(name: str, options: str) -> Field:
+    _options(options, r"(?:[1-8](?:\s*,\s*[1-8])*)?", "versions from 1 to 8, e.g. uuid(7) or uuid(4, 7)")
+    versions = tuple(sorted(map(int, re.findall(r"\d", options))))
+    if len(set(versions)) < len(versions):
+        raise ValueError("the same version stands twice")
+    if not versions:
+        return Field(name, "uuid", _dashed())
+    version = chars("".join(map(str, versions)))
+    return Field(name, "uuid", _dashed(version, variant=chars("89ab")), versions=versions)
+
+
+def _snowflake(name: str, options: str) -> Field:
+    packed = layout(options)
+    return Field(name, "snowflake", packed.node, layout=packed)
+
+
 def _plain(type_: str, node: Node | None) -> Callable[[str, str], Field]:
     def make(name: str, options: str) -> Field:
         _options(options, r"", f"no options after {type_}")
@@ -271,11 +316,13 @@ def _plain(type_: str, node: Node | None) -> Callable[[str, str], Field]:
     return make
 
 
-def _dashed(*widths: int) -> Node:
-    parts: list[Node] = []
-    for width in widths:
-        parts += [Text("-"), times(HEX, width)]
-    return Seq(tuple(parts[1:]))
+def _dashed(version: Node = HEX, variant: Node = HEX) -> Node:
+    """RFC 9562 §4 text; the version is its 13th digit, the variant is in the 17th."""
+    dash = Text("-")
+    three = times(HEX, 3)
+    return Seq(
+        (times(HEX, 8), dash, times(HEX, 4), dash, version, three, dash, variant, three, dash, times(HEX, 12))
+    )
 
 
 # 26 characters hold 130 bits, so the first may only be 0-7 (TypeID 0.3, ULID).
@@ -291,8 +338,10 @@ TYPES: dict[str, Callable[[str, str], Field]] = {
     "one-of": _one_of,
     "id": _id,
     "kind": _plain("kind", None),
-    "uuid": _plain("uuid", _dashed(8, 4, 4, 4, 12)),
+    "uuid": _uuid,
     "base32": _plain("base32", _BASE32),
     "ulid": _plain("ulid", _ULID),
+    "ksuid": _plain("ksuid", ksuid.NODE),
+    "snowflake": _snowflake,
 }
 PAYLOADS = frozenset({"uuid", "base32", "ulid"})  # the field types that hold 128 bits, the whole of an ID

@@ -73,10 +73,12 @@ def members(mask: int) -> str:
     return "".join(chr(code) for code in range(128) if mask >> code & 1)
 
 
-DIGIT = chars("0123456789")
+DIGITS = "0123456789"
+DIGIT = chars(DIGITS)
 HEX = chars("0123456789abcdef")
 WORD = chars("abcdefghijklmnopqrstuvwxyz0123456789")
 CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
+BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
 def times(node: Node, count: int) -> Node:
@@ -89,40 +91,44 @@ def words(options: tuple[str, ...]) -> Node:
 
 def decimal(low: int, high: int) -> Node:
     """The decimal numbers from `low` to `high`, without leading zeros."""
-    options: list[Node] = []
     if low == 0:
-        options.append(Text("0"))  # the one number that begins with it
-        low = 1
-    whole: list[int] = []  # the widths of which every number is within the bounds
+        return Alt((Text("0"), decimal(1, high))) if high else Text("0")
+    options: list[Node] = []
+    whole: list[int] = []  # the widths of which every number is in the range: one run
     for width in range(len(str(low)), len(str(high)) + 1):
-        least, most = 10 ** (width - 1), 10**width - 1
-        if low <= least and most <= high:
+        least, most = max(low, 10 ** (width - 1)), min(high, 10**width - 1)
+        if most - least + 1 == 9 * 10 ** (width - 1):
             whole.append(width)
-        elif low <= high:
-            options.append(_digits(str(max(low, least)), str(min(high, most))))
+        else:
+            options.append(between(str(least), str(most), DIGITS))
     if whole:
-        options.append(Seq((_digit("1", "9"), Repeat(DIGIT, whole[0] - 1, whole[-1] - 1))))
+        options.append(Seq((chars(DIGITS[1:]), Repeat(DIGIT, whole[0] - 1, whole[-1] - 1))))
+    return _either(options)
+
+
+def between(low: str, high: str, alphabet: str) -> Node:
+    """The numbers from `low` to `high`, both of the same width, whose digits are `alphabet`."""
+    first, last = alphabet.index(low[0]), alphabet.index(high[0])
+    rest = len(low) - 1
+    if not rest:
+        return chars(alphabet[first : last + 1])
+    least, most = alphabet[0] * rest, alphabet[-1] * rest
+    if first == last and (low[1:], high[1:]) != (least, most):
+        return Seq((Text(low[0]), between(low[1:], high[1:], alphabet)))
+    options: list[Node] = []
+    if low[1:] != least:
+        options.append(Seq((Text(low[0]), between(low[1:], most, alphabet))))
+        first += 1
+    if high[1:] != most:
+        options.append(Seq((Text(high[0]), between(least, high[1:], alphabet))))
+        last -= 1
+    if first <= last:
+        options.append(Seq((chars(alphabet[first : last + 1]), times(chars(alphabet), rest))))
+    return _either(options)
+
+
+def _either(options: list[Node]) -> Node:
     return options[0] if len(options) == 1 else Alt(tuple(options))
-
-
-def _digits(low: str, high: str) -> Node:
-    """The numbers from `low` to `high`, both of the same width."""
-    if not low:
-        return Text("")
-    free = times(DIGIT, len(low) - 1)
-    if low[1:] == "0" * (len(low) - 1) and high[1:] == "9" * (len(high) - 1):
-        return Seq((_digit(low[0], high[0]), free))
-    if low[0] == high[0]:
-        return Seq((Text(low[0]), _digits(low[1:], high[1:])))
-    options: list[Node] = [Seq((Text(low[0]), _digits(low[1:], "9" * (len(low) - 1))))]
-    if ord(high[0]) - ord(low[0]) > 1:
-        options.append(Seq((_digit(chr(ord(low[0]) + 1), chr(ord(high[0]) - 1)), free)))
-    options.append(Seq((Text(high[0]), _digits("0" * (len(high) - 1), high[1:]))))
-    return Alt(tuple(options))
-
-
-def _digit(low: str, high: str) -> Chars:
-    return chars("".join(chr(code) for code in range(ord(low), ord(high) + 1)))
 
 
 def longest(node: Node) -> int:

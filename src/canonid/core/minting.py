@@ -5,9 +5,11 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping
 
+from canonid.core import ksuid
 from canonid.core.declaring import did_you_mean
-from canonid.core.engine import Clock, Engine, Entropy, Minter
+from canonid.core.engine import Clock, Engine, Entropy, Minter, untimed
 from canonid.core.grammar import PAYLOADS, Field, Value
+from canonid.core.snowflake import Snowflakes
 from canonid.core.values import Kind
 from canonid.core.writing import Writing
 from canonid.errors import InvalidId, show
@@ -20,13 +22,16 @@ class Minting:
         self._clock = clock
         self._entropy = entropy
         self._engine = engine
-        self._sources: dict[tuple[str, str], Minter] = {}
+        self._snowflakes = Snowflakes(self._now)
+        self._sources: dict[tuple[str, bool, str, str], Minter] = {}
         self._counters: dict[tuple[str, str, str], itertools.count[int]] = {}
 
     def minter(self, kind: Kind, writing: Writing) -> Minter:
         """The source of texts of a writing. Where a field can't be filled in, its calls raise InvalidId."""
         if writing.payload is not None:
-            return self._source(kind, writing.payload.type, writing.before, writing.after)
+            source = self._source(kind, writing.payload, writing.before, writing.after)
+            if source is not None:
+                return source
 
         def mint() -> str:
             return self.filled(kind, writing, {})
@@ -40,7 +45,7 @@ class Minting:
             hint = did_you_mean(unknown[0], writing.names)
             raise InvalidId(f"format {writing.format!r} has no field {unknown[0]!r}{hint}", text="")
         try:
-            text = writing.write(writing.fill(given, lambda field: self._fill(field, kind, writing)))
+            text = writing.write(writing.fill(given, lambda field: self._fill(field, kind, writing, given)))
         except KeyError as error:
             raise InvalidId(
                 f"minting a {kind.name} in format {writing.format!r} needs {error.args[0]}=", text=""
@@ -52,10 +57,15 @@ class Minting:
             )
         return text
 
-    def _fill(self, field: Field, kind: Kind, writing: Writing) -> Value | None:
+    def _fill(self, field: Field, kind: Kind, writing: Writing, given: Mapping[str, Value]) -> Value | None:
         if field.type in PAYLOADS:
-            return self._source(kind, field.type, "", "").mint()
+            source = self._source(kind, field, "", "")
+            return None if source is None else source.mint()
         match field.type:
+            case "ksuid":
+                return ksuid.mint(self._now(), self._entropy(16))
+            case "snowflake":
+                return self._snowflake(field, given)
             case "time":
                 now = self._now() // (1000 if field.unit == "s" else 1)
                 return now % field.modulo if field.modulo else now
@@ -67,6 +77,11 @@ class Minting:
             case _:
                 return None
 
+    def _snowflake(self, field: Field, given: Mapping[str, Value]) -> int | None:
+        if field.layout is None or not given.keys() >= set(field.machine):
+            return None
+        return self._snowflakes(field.layout, {name: given[name] for name in field.machine})
+
     def _now(self) -> int:
         """Milliseconds since 1970; half a microsecond is what a float may lack of them."""
         return int((self._clock() + 5e-7) * 1000)
@@ -75,10 +90,16 @@ class Minting:
         key = writing.format, writing.kind, field.name
         return next(self._counters.setdefault(key, itertools.count(max(1, field.low))))
 
-    def _source(self, kind: Kind, type_: str, before: str, after: str) -> Minter:
-        key = type_, before + "\0" + after
-        source = self._sources.get(key)
-        if source is None:
-            made = self._engine(type_, before, after, self._clock, self._entropy)
-            source = self._sources.setdefault(key, made)  # another thread may have been first
-        return source
+    def _source(self, kind: Kind, field: Field, before: str, after: str) -> Minter | None:
+        """The source of the bits of a field, one for all who ask; None if it takes more to make them."""
+        timed = not field.versions or 7 in field.versions
+        if not timed and 4 not in field.versions:
+            return None
+        key = field.type, timed, before, after
+        if key not in self._sources:
+            if timed:
+                made = self._engine(field.type, before, after, self._clock, self._entropy)
+            else:
+                made = untimed(field.type, before, after, self._entropy)
+            self._sources.setdefault(key, made)  # another thread may have been first
+        return self._sources[key]

@@ -89,7 +89,7 @@ def _may_differ(a: Writing, b: Writing) -> bool:
     if a.kind != b.kind:
         return True
     if a.payload is not None and b.payload is not None:
-        return a.node != b.node
+        return a.frame != b.frame  # a UUID is the same whether all versions are accepted or only some
     if a.payload is None and b.payload is None:
         # Derived IDs depend on kind and text only; but what is canonical names itself.
         return a.canonical != b.canonical

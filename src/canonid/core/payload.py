@@ -1,4 +1,4 @@
-"""The 128 bits of an ID: their three exact writings, their time, and the rule that derives them.
+"""The 128 bits of an ID: their three exact writings, their time and version, and the rule that derives them.
 
 Exact writings are RFC 9562 §4 text, TypeID 0.3 base32 and ULID. A text that has no 128 bits of its own
 gets a version-8 UUID (RFC 9562 §5.8) over BLAKE2b of (version of the rule, kind, exact text).
@@ -18,6 +18,7 @@ RULE = b"canonid-derive-1"  # BLAKE2b personalisation: exactly 16 bytes, a new o
 
 _FREE = (1 << 128) - 1 & ~(0xF << 76 | 3 << 62)  # all but the version and the variant
 _VERSIONS = [version << 76 | 2 << 62 for version in range(9)]  # with the variant
+_GREGORIAN = 12_219_292_800_000  # ms from 1582-10-15, where the time of versions 1 and 6 begins, to 1970
 _30 = (1 << 30) - 1
 _PAIRS = [high + low for high in CROCKFORD for low in CROCKFORD]
 _FROM_CROCKFORD = str.maketrans(CROCKFORD, "0123456789abcdefghijklmnopqrstuv")
@@ -81,8 +82,21 @@ def read(type_: str, text: str) -> int:
     return from_base32(text.lower())
 
 
+def version_of(value: int) -> int | None:
+    """The version of a UUID, 1 to 8, or None if the bits are not of RFC 9562's variant (§4.1, §4.2)."""
+    version = value >> 76 & 0xF
+    return version if value >> 62 & 3 == 2 and 1 <= version <= 8 else None
+
+
 def time_of(type_: str, value: int) -> int | None:
-    """Milliseconds since 1970 if the bits say so: UUIDv7, or any ULID."""
-    if type_ == "ulid" or (value >> 76 & 0xF == 7 and value >> 62 & 3 == 2):
+    """Milliseconds since 1970 if the bits say so: a UUID of version 1, 6 or 7, or any ULID."""
+    version = 7 if type_ == "ulid" else version_of(value)
+    if version == 7:
         return value >> 80
-    return None
+    if version == 6:
+        ticks = value >> 80 << 12 | value >> 64 & 0xFFF
+    elif version == 1:
+        ticks = (value >> 64 & 0xFFF) << 48 | (value >> 80 & 0xFFFF) << 32 | value >> 96
+    else:
+        return None
+    return ticks // 10_000 - _GREGORIAN

@@ -83,9 +83,10 @@ class Recogniser:
         if found.ambiguous:
             return _why_ambiguous(found.text, found.readings)
         reading = found.readings[0]
+        held = "its 128 bits" if reading.exact else "a derived ID"
         return (
             f"{show(reading.text)} is a {reading.kind} in format {reading.format!r}, whose canonical format"
-            f" {self._kinds[reading.kind].canonical!r} can't hold a derived ID; link an alias"
+            f" {self._kinds[reading.kind].canonical!r} can't hold {held}; link an alias"
         )
 
     def _why_unknown(self, text: str, kind: str | None) -> str:

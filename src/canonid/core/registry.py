@@ -106,8 +106,10 @@ class Registry:
     ) -> str:
         """A new ID in the kind's canonical format, in what `service` emits, or in `format`.
 
-        Times, counters, random digits and UUIDs are filled in, other fields are given by name. Raises
-        UnknownName, and InvalidId where fields don't fit or the kind belongs to another writer.
+        Times, counters, random digits, UUIDs and KSUIDs are filled in, other fields are given by name; for a
+        snowflake its machine's numbers, e.g. `worker=`, which no other process may use. Raises UnknownName,
+        InvalidId where fields don't fit or the kind belongs to another writer, and OverflowError where the
+        clock is out of what the format holds.
         """
         if service is None and format is None and not fields:
             return self._verbs(kind).mint()
@@ -258,7 +260,7 @@ class Registry:
         apart = (
             canonical not in self.formats[format].overlaps and format not in self.formats[canonical].overlaps
         )
-        if target.payload is None or source is target or not apart:
+        if target.payload is None or target.payload.versions or source is target or not apart:
             return with_care
         return translator(source, target, with_care)
 
@@ -275,8 +277,10 @@ class Registry:
             raise Untranslatable(
                 f"format {to!r} can't hold the 128 bits of {show(text)}; link an alias", text=text
             )
-        bits = reading.payload
-        return target.write_bits(payload.derive(reading.kind, text) if bits is None else bits)
+        bits = reading.bits
+        if not target.holds(bits):
+            raise Untranslatable(_not_of_the_versions(target, bits, reading), text=text)
+        return target.write_bits(bits)
 
     def _in_format(self, found: Recognition, format: str | None) -> Recognition:
         """The readings in a format. InvalidId if there are only others."""
@@ -296,7 +300,8 @@ class Registry:
         """
         reading = self.parse(text, kind)
         names = [self.kind(kind).canonical, *self.formats]
-        exact = [name for name in names if (w := self._writings.get((name, kind))) and w.payload]
+        bits = reading.bits
+        exact = [name for name in names if (w := self._writings.get((name, kind))) and w.holds(bits)]
         return {name: self.translate(reading.text, name, kind) for name in exact} | {reading.format: text}
 
     def _writing(self, format: str, kind: str) -> Writing:
@@ -305,6 +310,15 @@ class Registry:
             self.format(format)
             raise Untranslatable(f"format {format!r} does not write kind {kind!r}", text="")
         return writing
+
+
+def _not_of_the_versions(writing: Writing, bits: int, reading: Reading) -> str:
+    assert writing.payload is not None, "only a uuid with named versions holds not all 128 bits"
+    wanted = " or ".join(map(str, writing.payload.versions))
+    version = payload.version_of(bits)
+    has = "is no UUID of RFC 9562" if version is None else f"has version {version}"
+    whose = show(reading.text) if reading.exact else f"the derived ID of {show(reading.text)}"
+    return f"format {writing.format!r} holds UUIDs of version {wanted} only, but {whose} {has}; link an alias"
 
 
 def _no_answer(found: Recognition) -> type[InvalidId]:

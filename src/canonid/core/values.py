@@ -86,6 +86,11 @@ class Reading:
         return self._writing.bits_of(self._text)
 
     @property
+    def bits(self) -> int:
+        """128 bits: the text's own or, if it has none, those of its derived ID."""
+        return self._writing.held(self._text)
+
+    @property
     def canonical(self) -> str | None:
         """The canonical ID; None where the canonical format can't hold it, so that only an alias can tell."""
         return self._writing.canonical_of(self._text)

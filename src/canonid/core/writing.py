@@ -120,22 +120,22 @@ class Writing:
         """
         if self.target is self or self.target.accepts(text):
             return text
-        if self.target.payload is None:
-            return None
-        bits = self.bits_of(text)
-        return self.target.write_bits(payload.derive(self.kind, text) if bits is None else bits)
+        bits = self.held(text)
+        return self.target.write_bits(bits) if self.target.holds(bits) else None
+
+    def held(self, text: str) -> int:
+        """The 128 bits of an accepted text, its own or derived."""
+        own = self.bits_of(text)
+        return payload.derive(self.kind, text) if own is None else own
+
+    def holds(self, bits: int) -> bool:
+        """Whether `write_bits` can write these 128 bits."""
+        return self.payload is not None and self.payload.holds(bits)
 
     def time_of(self, text: str) -> int | None:
         """The creation time of an accepted text in milliseconds, if a field holds one in full."""
-        for name, value in (self.fields_of(text) or {}).items():
-            field = self._fields[name]
-            if field.type in PAYLOADS:
-                time = payload.time_of(field.type, payload.read(field.type, str(value)))
-                if time is not None:
-                    return time
-            if field.type == "time" and field.modulo is None:
-                return int(value) * (1000 if field.unit == "s" else 1)
-        return None
+        times = [self._fields[name].time_of(value) for name, value in (self.fields_of(text) or {}).items()]
+        return next((time for time in times if time is not None), None)
 
     @property
     def first_word(self) -> str | None:
@@ -186,9 +186,18 @@ class Writing:
         return out
 
     def write_bits(self, bits: int) -> str:
-        """The text of 128 bits; only for an exact writing."""
+        """The text of 128 bits; only for an exact writing that holds them."""
         assert self.payload is not None, "only a writing with a payload field holds 128 bits"
         return f"{self.before}{payload.write(self.payload.type, bits)}{self.after}"
+
+    @cached_property
+    def frame(self) -> str:
+        """The text around the payload, and its type: in two of one frame a text holds the same bits."""
+        return "".join(
+            item if isinstance(item, str) else self._prefix if item.type == "kind" else f"{{{item.type}}}"
+            for item in self.pattern
+            if not isinstance(item, Optional)
+        )
 
     def fill(self, given: Mapping[str, Value], auto: Callable[[Field], Value | None]) -> dict[str, Value]:
         """The fields to write: what is given, else what `auto` makes. KeyError(name) if one is missing."""
@@ -197,7 +206,7 @@ class Writing:
             if isinstance(item, Field) and item.type != "kind":
                 value = given[item.name] if item.name in given else auto(item)
                 if value is None:
-                    raise KeyError(item.name)
+                    raise KeyError(next((part for part in item.machine if part not in given), item.name))
                 values[item.name] = value
             elif isinstance(item, Optional):
                 inner = [field for field in fields(item.items) if field.type != "kind"]
@@ -209,19 +218,26 @@ class Writing:
     @property
     def distinct(self) -> bool:
         """Whether what is filled in tells two IDs of two processes apart."""
-        return any(field.type in {"time", "hex", *PAYLOADS} for field in self._fields.values())
+        return any(
+            field.type in {"time", "hex", "ksuid", "snowflake", *PAYLOADS} for field in self._fields.values()
+        )
 
     def same_fields(self, given: Mapping[str, Value], read: Mapping[str, Value]) -> bool:
         """Whether the fields that were given are the ones that were read back."""
+        told = {name: self._fields[name].write(value) for name, value in read.items()}
+        for field in self._fields.values():
+            if field.layout and field.name in read:
+                parts = field.layout.split(int(read[field.name]))
+                told |= {name: str(parts[name]) for name in field.machine}
         return all(
-            name in read and self._fields[name].write(value) == self._fields[name].write(read[name])
+            told.get(name) == (self._fields[name].write(value) if name in self._fields else str(value))
             for name, value in given.items()
         )
 
     @property
     def names(self) -> frozenset[str]:
         """The names of the fields a caller may give."""
-        return frozenset(self._fields)
+        return frozenset(name for field in self._fields.values() for name in (field.name, *field.machine))
 
     # Proving
 
