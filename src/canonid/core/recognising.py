@@ -21,7 +21,7 @@ class Recogniser:
         self._writings = writings
         self._longest = max(writing.longest for writing in writings)
         self._canonical = {
-            writing.kind: writing for writing in writings if writing.format == kinds[writing.kind].canonical
+            writing.kind: writing for writing in writings if writing.canonical and not writing.retired
         }
         self._by_first: dict[str, list[Writing]] = {}
         for writing in writings:
@@ -50,8 +50,8 @@ class Recogniser:
         found = tuple(self._each(text, kind)) if len(text) <= self._longest else ()
         if len(found) < 2:
             return found
-        named = {reading.kind for reading in found if reading.format == self._kinds[reading.kind].canonical}
-        return tuple([r._replace(canonical=text) if r.kind in named else r for r in found])
+        named = {r.kind: r.canonical for r in found if r.format == self._kinds[r.kind].canonical}
+        return tuple([r._replace(canonical=named[r.kind]) if r.kind in named else r for r in found])
 
     def _each(self, text: str, kind: str | None) -> Iterable[Reading]:
         for writing in self._by_first.get(text[:1], ()):
@@ -69,7 +69,8 @@ class Recogniser:
         if target is writing:
             return text
         if target.payload is None:
-            return None
+            # A canonical format that holds no 128 bits: what it wrote with an old prefix names itself still.
+            return text if writing.canonical else None
         return target.write_bits(payload.derive(writing.kind, text) if bits is None else bits)
 
     # Reasons
@@ -99,7 +100,11 @@ class Recogniser:
     def _typeid_hint(self, text: str, kind: str | None, shown: str) -> str:
         """What is wrong with a text that looks like a TypeID."""
         prefix, separator, suffix = text.rpartition("_")
-        prefixes = {kind.prefix: name for name, kind in self._kinds.items()}
+        prefixes = {
+            prefix: name
+            for name, kind in self._kinds.items()
+            for prefix in (kind.prefix, *kind.retired_prefixes)
+        }
         if not separator or len(suffix) != 26:
             return ""
         if prefix not in prefixes:

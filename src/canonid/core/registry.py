@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from canonid.core import payload, system
-from canonid.core.declaring import declare, did_you_mean
+from canonid.core.declaring import Declarations, declare, did_you_mean
 from canonid.core.grammar import Field, Value
 from canonid.core.minting import UUIDv7
 from canonid.core.overlaps import Overlap, overlaps
@@ -55,7 +55,8 @@ class Registry:
         self.kinds = MappingProxyType(dict(kinds))
         self.formats = MappingProxyType(dict(formats))
         self.services = MappingProxyType(dict(services))
-        self._writings = {(writing.format, writing.kind): writing for writing in writings}
+        self.declarations = Declarations(self.kinds, self.formats, self.services, writings)
+        self._writings = {(w.format, w.kind): w for w in writings if not w.retired}
         self._recogniser = Recogniser(kinds, writings)
         self._clock = clock
         self._entropy = entropy
@@ -94,7 +95,7 @@ class Registry:
 
     def overlaps(self) -> list[Overlap]:
         """Every pair of formats that can be confused (all of them declared), with the shortest such text."""
-        return overlaps(tuple(self._writings.values()))
+        return overlaps(self.declarations.writings)
 
     # Minting
 
@@ -104,9 +105,12 @@ class Registry:
         """A new ID in the kind's canonical format, in what `service` emits, or in `format`.
 
         Times, counters, random digits and UUIDs are filled in, other fields are given by name. Raises
-        UnknownName, and InvalidId where fields don't fit or the kind belongs to another writer.
+        UnknownName, and InvalidId where fields don't fit or the kind is retired or belongs to another writer.
         """
-        writing = self._writing(self._emitted(self.kind(kind), service, format), kind)
+        declared = self.kind(kind)
+        if declared.retired:
+            raise InvalidId(f"kind {kind!r} is retired: its IDs are still read, but none are minted", text="")
+        writing = self._writing(self._emitted(declared, service, format), kind)
         unknown = sorted(fields.keys() - writing.names)
         if unknown:
             hint = did_you_mean(unknown[0], writing.names)
@@ -210,9 +214,9 @@ class Registry:
             raise _no_answer(found)(found.reason, text=text)
         canonical = self.kinds[found.readings[0].kind].canonical
         reading = min(found.readings, key=lambda r: (r.format != to, r.format != canonical))
-        if reading.format == to:
-            return reading.text
         writing = self._writing(to, reading.kind)
+        if reading.format == to and reading.payload is None:
+            return reading.text
         if writing.payload is None:
             raise Untranslatable(
                 f"format {to!r} can't hold the 128 bits of {show(text)}; link an alias", text=text
@@ -228,7 +232,8 @@ class Registry:
         reading = self.parse(text, kind)
         names = [self.kind(kind).canonical, *self.formats]
         exact = [name for name in names if (w := self._writings.get((name, kind))) and w.payload]
-        return {name: self.translate(reading.text, name, kind) for name in exact} | {reading.format: text}
+        found = {name: self.translate(reading.text, name, kind) for name in exact}
+        return found if reading.exact else found | {reading.format: text}
 
     def _writing(self, format: str, kind: str) -> Writing:
         writing = self._writings.get((format, kind))

@@ -27,12 +27,14 @@ class Writing:
         nested: Mapping[str, Sequence[Writing]],
         *,
         canonical: bool,
+        retired: bool = False,
     ) -> None:
         self.format = format
         self.kind = kind
         self.pattern = pattern
         self.canonical = canonical
-        self._prefix = prefix
+        self.prefix = prefix
+        self.retired = retired  # read, never written: the prefix is one that the kind once had
         self._nested = nested
         self.node = self._node(pattern)
         self.shortest, self.longest = shortest(self.node), longest(self.node)
@@ -114,7 +116,7 @@ class Writing:
             if isinstance(item, str):
                 out.append(item)
             elif isinstance(item, Field):
-                out.append(self._prefix if item.type == "kind" else item.write(values[item.name]))
+                out.append(self.prefix if item.type == "kind" else item.write(values[item.name]))
             elif all(field.name in values for field in fields(item.items) if field.type != "kind"):
                 out += self._write(item.items, values)
         return out
@@ -200,7 +202,7 @@ class Writing:
         if isinstance(item, Optional):
             return Repeat(self._node(item.items), 0, 1)
         if item.type == "kind":
-            return Text(self._prefix)
+            return Text(self.prefix)
         if item.type == "id":
             return Alt(tuple(writing.node for writing in self._nested[item.nested]))
         assert item.node is not None, "every other type carries its node"
