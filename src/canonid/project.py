@@ -25,6 +25,12 @@ def find_registry(start: Path | str = ".") -> Path | None:
 
 def load_registry(path: Path | str | None = None) -> Registry:
     """The registry in a file, by default the nearest one upwards. Raises RegistryError with every fault."""
+    text, source = read_registry(path)
+    return Registry.from_toml(text, source=source)
+
+
+def read_registry(path: Path | str | None = None) -> tuple[str, str]:
+    """The text and the path of a registry file, by default the nearest one upwards. Raises RegistryError."""
     try:
         found = find_registry() if path is None else Path(path)
     except OSError as error:
@@ -34,11 +40,10 @@ def load_registry(path: Path | str | None = None) -> Registry:
             [(UNREADABLE, "there is no canonid.toml here or in any folder above; name one, or write one")]
         )
     try:
-        text = found.read_text(encoding="utf-8")
+        return found.read_text(encoding="utf-8"), str(found)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "the name or the text is not valid"
         raise RegistryError([(UNREADABLE, f"can't be read: {reason}")], str(found)) from None
-    return Registry.from_toml(text, source=str(found))
 
 
 def _declares(path: Path) -> bool:

@@ -119,8 +119,8 @@ def test_a_broken_text_with_a_retired_prefix_is_told_where_it_goes_wrong(retired
 def test_a_retired_prefix_that_another_kind_has_is_refused():
     faults = faults_of('[kinds.user]\nretired_prefixes = ["usr"]\n[kinds.account]\nprefix = "usr"\n')
     assert faults == {
-        "kinds.account.prefix": "'usr' is a retired prefix of kind 'user', whose old IDs would then be read as"
-        " account; choose a prefix that was never used"
+        "kinds.account.prefix": "'usr' is a retired prefix of kind 'user', whose old IDs would then be"
+        " read as account; choose a prefix that was never used"
     }
 
 

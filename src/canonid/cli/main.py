@@ -13,7 +13,8 @@ from canonid.errors import CanonidError, InvalidId, RegistryError, StoreError, U
 EXIT_CODES = """\
 exit codes:
   0  every answer was found
-  1  some text is invalid, ambiguous or unknown; `registry check`: the registry has faults
+  1  some text is invalid, ambiguous or unknown
+     `registry check`: the registry has faults or concerns
   2  wrong usage, or a kind, format or service that is not declared
   3  the registry, the store, the input or the output can't be used
   130  interrupted
