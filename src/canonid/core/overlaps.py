@@ -68,9 +68,9 @@ def _overlap(
     of_first, of_second = ({_tag(writing): writing for writing in group} for group in (first, second))
 
     def clash(left: str, right: str) -> bool:
-        return _may_differ(of_first[left], of_second[right])
+        return may_differ(of_first[left], of_second[right])
 
-    if not any(_may_share_a_text(a, b) for a in first for b in second if _may_differ(a, b)):
+    if not any(may_share_a_text(a, b) for a in first for b in second if may_differ(a, b)):
         return None
     found = shortest_common(widened(first), widened(second), clash)
     if found is None:
@@ -85,7 +85,7 @@ def _overlap(
     return Overlap(first[0].format, second[0].format, text, of_first[left].kind, of_second[right].kind)
 
 
-def _may_differ(a: Writing, b: Writing) -> bool:
+def may_differ(a: Writing, b: Writing) -> bool:
     """Whether one text may name different things in the two."""
     if a.kind != b.kind:
         return True
@@ -99,7 +99,7 @@ def _may_differ(a: Writing, b: Writing) -> bool:
     return True
 
 
-def _may_share_a_text(a: Writing, b: Writing) -> bool:
+def may_share_a_text(a: Writing, b: Writing) -> bool:
     """False only if lengths or first characters rule it out; saves building most automata."""
     return a.first & b.first != 0 and a.shortest <= b.longest and b.shortest <= a.longest
 

@@ -117,7 +117,7 @@ def seconds_to_duplicate(rate: float, bits: float, tick: float | None) -> float:
     Without a time, the birthday problem: √(π/2·N)/rate, for N = 2**bits. With one, each tick of δ seconds is
     a birthday problem of its own. It passes without a duplicate with probability q = exp(-(rate·δ)²/2N), and
     the expected time is I/(1-q) with I = ∫₀^δ exp(-(rate·t)²/2N) dt = √(π/2·N)/rate · erf(rate·δ/√2N). With
-    few IDs in a tick this is 2N/(rate²·δ): pairs in one tick come at rate²·δ/2 a second, and one in N is equal.
+    few IDs in a tick this is 2N/(rate²·δ): their pairs come at rate²·δ/2 a second, and one in N is equal.
 
     >>> round(seconds_to_duplicate(1000, 32, None))
     82
