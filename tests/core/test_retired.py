@@ -141,7 +141,7 @@ rate = 5
 retired_prefixes = "old"
 """)
     assert "is the prefix that this kind has" in faults["kinds.a.retired_prefixes"]
-    assert 'e.g. "1000/s", got \'fast\'' in faults["kinds.a.rate"]
+    assert "e.g. \"1000/s\", got 'fast'" in faults["kinds.a.rate"]
     assert "expected true or false, got a number" in faults["kinds.a.private"]
     assert "is a retired prefix of kind 'a' already" in faults["kinds.b.retired_prefixes"]
     assert "a number above 0" in faults["kinds.b.rate"]

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import textwrap
 from collections.abc import Collection
 
 from canonid.cli.ids import Command
 from canonid.cli.output import line, record
-from canonid.core import Check, check
+from canonid.core import Change, Check, Registry, check, diff
 from canonid.core.declaring import overlap_declared
-from canonid.project import read_registry
+from canonid.project import load_registry, read_registry
 
 WIDTH = 60  # columns that a report takes at most, but for words that are longer
 
@@ -121,6 +122,46 @@ def _retired_prefixes(found: Check) -> dict[str, str]:
     return {prefix: kind.name for kind in kinds for prefix in kind.retired_prefixes}
 
 
+# diff
+
+
+def _diff_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("old", metavar="OLD", help="the version to compare with; - is standard input")
+    parser.add_argument(
+        "new", metavar="NEW", nargs="?", help="the next version, or - (default: the registry in use)"
+    )
+
+
+def _diff(options: argparse.Namespace) -> int:
+    old, new = _load(options.old), _load(options.new or options.registry)
+    changes = diff(old, new)
+    breaking = [change for change in changes if change.breaking]
+    compatible = [change for change in changes if not change.breaking]
+    if options.json:
+        record(compatible=not breaking, changes=[change._asdict() for change in changes])
+    else:
+        _report_changes("breaks readers or producers", breaking)
+        _report_changes("compatible", compatible)
+        if not changes:
+            line("no changes")
+    return 1 if breaking else 0
+
+
+def _load(path: str | None) -> Registry:
+    if path != "-":
+        return load_registry(path)
+    sys.stdin.reconfigure(encoding="utf-8-sig", errors="surrogateescape")  # type: ignore[union-attr]
+    return Registry.from_toml(sys.stdin.read(), source="standard input")
+
+
+def _report_changes(title: str, changes: Collection[Change]) -> None:
+    if changes:
+        line(f"{title}: {_count(changes, 'change')}")
+    for change in changes:
+        line(f"  {change.path}")
+        _paragraph(change.sentence, 4)
+
+
 # Words
 
 
@@ -152,5 +193,17 @@ COMMANDS = (
         "canonid registry check\ncanonid registry check --registry canonid.toml --json",
         lambda parser: None,
         _check,
+    ),
+    Command(
+        "diff",
+        "what the next version of the registry breaks",
+        "Compares two versions of the registry, for CI: what is compatible, and what breaks those\n"
+        "who read IDs (a removed format, a grammar that refuses old texts, a re-used prefix) or\n"
+        "mint them (another writer). A changed grammar is proven to read all that it did, or the\n"
+        "shortest text that it refuses is shown.",
+        "canonid registry diff released.toml canonid.toml\n"
+        "git show origin/main:canonid.toml | canonid registry diff -",
+        _diff_arguments,
+        _diff,
     ),
 )

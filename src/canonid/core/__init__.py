@@ -4,11 +4,13 @@ Standard library only; clock and entropy come in as arguments; no input or outpu
 """
 
 from canonid.core.checking import Check, check
+from canonid.core.diffing import Change, diff
 from canonid.core.overlaps import Overlap
 from canonid.core.registry import Registry
 from canonid.core.values import Format, Identity, Kind, Reading, Recognition, Service
 
 __all__ = [
+    "Change",
     "Check",
     "Format",
     "Identity",
@@ -19,4 +21,5 @@ __all__ = [
     "Registry",
     "Service",
     "check",
+    "diff",
 ]

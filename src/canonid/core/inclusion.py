@@ -1,4 +1,4 @@
-"""Whether one automaton accepts all that another does, and reads it alike; if not, the shortest text that tells.
+"""Whether one automaton accepts and reads all that another does; if not, the shortest text that tells.
 
 The search runs through the product of `a` with the subsets of `b` that a text can lead to, made as they
 are met. A subset that holds one already met at the same state of `a` can only refuse less and is passed over
@@ -34,17 +34,22 @@ def shortest_missing(a: Automaton, b: Automaton, limit: int = LIMIT) -> str | No
             return spell(came, pair)
         if subset not in following:
             following[subset] = _following(b, subset)
-        for mask, target, _ in a.moves[state]:
-            for part, reached in following[subset]:
-                both = mask & part
-                met = least.setdefault(target, [])
-                if not both or any(smaller <= reached for smaller in met):
-                    continue
-                met.append(reached)
-                came[target, reached] = pair, both
-                queue.append((target, reached))
-                if len(came) > limit:
-                    raise Undecided
+        steps = [
+            (both, target, reached)
+            for mask, target, _ in a.moves[state]
+            for part, reached in following[subset]
+            if (both := mask & part)
+        ]
+        steps.sort(key=lambda step: step[0] & -step[0])  # of the shortest texts the first by the alphabet
+        for both, target, reached in steps:
+            met = least.setdefault(target, [])
+            if any(smaller <= reached for smaller in met):
+                continue
+            met.append(reached)
+            came[target, reached] = pair, both
+            queue.append((target, reached))
+        if len(came) > limit:
+            raise Undecided
     return None
 
 

@@ -124,7 +124,7 @@ def seconds_to_duplicate(rate: float, bits: float, tick: float | None) -> float:
     >>> round(seconds_to_duplicate(1000, 32, 0.001) / 86400)
     99
     """
-    values = 2.0**bits
+    values = math.exp2(bits)
     alone = math.sqrt(math.pi / 2 * values) / rate
     if tick is None:
         return alone
@@ -134,7 +134,8 @@ def seconds_to_duplicate(rate: float, bits: float, tick: float | None) -> float:
 
 def yearly_duplicates(rate: float, bits: float, tick: float | None) -> float:
     """The pairs of equal IDs expected in the first year: rate²·δ/2N a second, with δ the tick or the year."""
-    return rate**2 * (YEAR if tick is None else tick) * YEAR / 2 / 2.0**bits
+    pairs = rate * rate * (YEAR if tick is None else tick) * YEAR / 2
+    return pairs * math.exp2(-bits)
 
 
 def rate_words(rate: float) -> str:
