@@ -152,3 +152,86 @@ def test_check_without_a_file_is_exit_code_3(tmp_path):
     result = registry(tmp_path, "check", "--registry", "nowhere.toml")
     assert (result.returncode, result.stdout) == (3, "")
     assert "can't be read" in result.stderr
+
+
+# diff
+
+OLD = """\
+[kinds.user]
+prefix = "user"
+[formats.own]
+pattern = "{kind}-{counter:int}-{random:hex(8)}"
+"""
+NEW = """\
+[kinds.user]
+prefix = "person"
+retired_prefixes = ["user"]
+rate = "10/s"
+[formats.own]
+pattern = "{kind}-{counter:int(1..9)}-{random:hex(8)}"
+"""
+DIFFERENCE = """\
+breaks readers or producers: 1 change
+  formats.own.pattern
+    'user-0-00000000' is no longer read
+compatible: 2 changes
+  kinds.user.prefix
+    was user, is person; IDs with 'user' still name the same
+    things, but their canonical ones begin with 'person':
+    rewrite what is stored
+  kinds.user.rate
+    was none, is 10/s
+"""
+
+
+@pytest.fixture
+def two(tmp_path):
+    (tmp_path / "old.toml").write_text(OLD)
+    (tmp_path / "canonid.toml").write_text(NEW)
+    return tmp_path
+
+
+def test_diff_tells_what_breaks_first_and_fails(two):
+    for arguments in (["old.toml", "canonid.toml"], ["old.toml"], ["old.toml", "--registry", "canonid.toml"]):
+        result = registry(two, "diff", *arguments)
+        assert (result.returncode, result.stdout, result.stderr) == (1, DIFFERENCE, "")
+
+
+def test_diff_reads_a_version_from_standard_input(two):
+    assert registry(two, "diff", "-", stdin=OLD).stdout == DIFFERENCE
+    result = registry(two, "diff", "-", stdin="[kinds.user]\ncolour = 1\n")
+    assert result.returncode == 3
+    assert "standard input: 1 fault\n  kinds.user.colour" in result.stderr
+
+
+def test_diff_as_json(two):
+    result = registry(two, "diff", "old.toml", "--json")
+    found = json.loads(result.stdout)
+    assert (result.returncode, found["compatible"]) == (1, False)
+    assert found["changes"][2] == {
+        "path": "formats.own.pattern",
+        "breaking": True,
+        "sentence": "'user-0-00000000' is no longer read",
+        "text": "user-0-00000000",
+    }
+
+
+def test_diff_of_what_breaks_nothing_succeeds(two):
+    (two / "canonid.toml").write_text(OLD + "[kinds.thread]\n")
+    result = registry(two, "diff", "old.toml")
+    assert (result.returncode, result.stdout) == (0, "compatible: 1 change\n  kinds.thread\n    is new\n")
+    same = registry(two, "diff", "old.toml", "old.toml")
+    assert (same.returncode, same.stdout) == (0, "no changes\n")
+
+
+def test_diff_without_one_of_the_files_is_exit_code_3(two):
+    result = registry(two, "diff", "nowhere.toml")
+    assert (result.returncode, result.stdout) == (3, "")
+    assert "nowhere.toml: 1 fault\n  file: can't be read" in result.stderr
+    assert registry(two, "diff").returncode == 2
+
+
+def test_the_help_of_diff_has_examples(two):
+    result = registry(two, "diff", "--help")
+    assert "git show origin/main:canonid.toml | canonid registry diff -" in result.stdout
+    assert "exit codes:" in result.stdout

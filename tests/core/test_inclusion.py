@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from canonid.core.inclusion import Undecided, common, shortest_missing, shortest_resplit
 from canonid.core.language import Seq, Slug, Text, chars, regex
@@ -36,6 +36,7 @@ def test_the_common_automaton_accepts_what_both_do(a, b):
     assert all(accepts(both, text) == (accepts(left, text) and accepts(right, text)) for text in SHORT)
 
 
+@settings(deadline=None)
 @given(NODES, NODES, NODES, NODES)
 def test_a_resplit_text_is_found_exactly_when_there_is_one(a, b, c, d):
     nodes = [re.compile(regex(node)) for node in (a, b, c, d)]

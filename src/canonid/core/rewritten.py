@@ -62,13 +62,13 @@ def widened(old: Sequence[Writing], new: Sequence[Writing]) -> Rewrite:
 
 
 def resplit(old: Writing, new: Writing) -> Rewrite | None:
-    """That a text which both accept is split into the fields that both have in another way, if one is."""
+    """That a text which both accept is split at other places into the fields that both have, if one is."""
     names = sorted({f.name for f in fields(old.pattern)} & {f.name for f in fields(new.pattern)})
     text = shortest_resplit(_labelled(old, names, exact=False), _labelled(new, names, exact=False))
     if text is not None and (old.fields_of(text) is None or new.fields_of(text) is None):
         # The short way ran through a slug outside its bounds: search again with the bounds built in.
         text = shortest_resplit(_labelled(old, names, exact=True), _labelled(new, names, exact=True))
-    return None if text is None else Rewrite(True, f"{show(text)} is split into other fields", text)
+    return None if text is None else Rewrite(True, f"{show(text)} is split into its fields at other places", text)
 
 
 def _type(field: Field) -> str:
