@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from canonid import Registry, RegistryError, load_registry
 from canonid.core import diff
+from canonid.core.inclusion import Undecided
 
 ROOT = Path(__file__).parents[2]
 BASE = """\
@@ -266,6 +267,27 @@ def test_overlaps_and_descriptions_of_formats_are_compatible():
         "formats.run.overlaps": (False, "now manager"),
         "formats.run.description": (False, "says something else"),
     }
+
+
+def test_what_is_too_much_to_prove_counts_as_breaking(monkeypatch):
+    def give_up(*_):
+        raise Undecided
+
+    monkeypatch.setattr("canonid.core.rewritten.shortest_missing", give_up)
+    (change,) = changes(PLAIN, PLAIN.replace("{counter:int}", "{counter:int(0..9)}"))
+    assert change.breaking
+    assert change.sentence == "whether all old texts are still read is too much to prove (user, thread)"
+
+
+def test_what_is_too_much_to_prove_distinct_counts_as_breaking(monkeypatch):
+    def give_up(*_):
+        raise Undecided
+
+    monkeypatch.setattr("canonid.core.diffing.shortest_missing", give_up)
+    found = changes(BASE, BASE.replace('[formats.ulid]\nkinds = ["user"]', "[formats.ulid]"))
+    assert ("formats.ulid", "whether it reads texts of format 'ulid' is too much to prove") in [
+        (change.path, change.sentence) for change in found if change.breaking
+    ]
 
 
 # Confusion

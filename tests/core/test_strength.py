@@ -2,15 +2,16 @@
 
 import math
 import random
+from pathlib import Path
 from statistics import mean
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from canonid import InvalidId, Registry
+from canonid import InvalidId, Registry, load_registry
 from canonid.core.declaring import declare
-from canonid.core.producing import filled_fields, minted_formats, needed_fields
+from canonid.core.producing import filled_fields, minted_formats, needed_fields, producers
 from canonid.core.strength import (
     YEAR,
     rate_words,
@@ -19,6 +20,8 @@ from canonid.core.strength import (
     time_words,
     yearly_duplicates,
 )
+
+GOLDEN = Path(__file__).parents[2] / "examples" / "goldenpath" / "canonid.toml"
 
 
 def strength_of(pattern, rate="1000/s", more=""):
@@ -192,6 +195,21 @@ def test_minting_fills_in_and_asks_for_what_is_said(pattern, filled, needed):
     else:
         minted = registry.parse(registry.mint("order", format="own"), "order", "own")
         assert sorted(minted.fields) == sorted(filled)
+
+
+def test_a_service_may_mint_exactly_what_it_is_a_producer_of():
+    registry = load_registry(GOLDEN)
+
+    def may_mint(service, kind):
+        try:
+            registry.mint(kind, service=service)
+        except InvalidId as error:
+            return "does not write" not in str(error)  # it may still lack a field
+        return True
+
+    for kind in registry.kinds.values():
+        named = {service.name for service in producers(kind, registry.services)}
+        assert named == {service for service in registry.services if may_mint(service, kind.name)}
 
 
 def test_the_canonical_format_is_always_minted():

@@ -68,7 +68,9 @@ def resplit(old: Writing, new: Writing) -> Rewrite | None:
     if text is not None and (old.fields_of(text) is None or new.fields_of(text) is None):
         # The short way ran through a slug outside its bounds: search again with the bounds built in.
         text = shortest_resplit(_labelled(old, names, exact=True), _labelled(new, names, exact=True))
-    return None if text is None else Rewrite(True, f"{show(text)} is split into its fields at other places", text)
+    if text is None:
+        return None
+    return Rewrite(True, f"{show(text)} is split into its fields at other places", text)
 
 
 def _type(field: Field) -> str:

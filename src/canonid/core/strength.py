@@ -1,7 +1,7 @@
 """How long minted IDs stay distinct: their random bits against the rate at which a kind is minted.
 
-The birthday problem, with the reasoning of RFC 9562 §6.7 (how likely and how bad a collision is) and
-§6.9 (what makes it unlikely is random bits, not time): two IDs collide if they take the same one of
+The birthday problem, with the reasoning of RFC 9562 §6.7 (weigh how likely a collision is, and how bad) and
+§6.9 (random bits of a secure source make it unlikely): two IDs collide if they take the same one of
 N = 2**bits values, and, where the text holds its creation time, in the same tick of that clock.
 """
 
@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from canonid.core.declaring import Declarations
+from canonid.core.declaring import SECONDS, Declarations
 from canonid.core.grammar import PAYLOADS, Field
 from canonid.core.producing import filled_fields, minted_formats
 from canonid.core.writing import Writing
@@ -22,7 +22,6 @@ UUID7_BITS = 74  # RFC 9562 §5.7: all but time, version and variant
 UUID4_BITS = 122  # RFC 9562 §5.4: all but version and variant; what private kinds are made of
 MOST_BITS = 512  # more than that no rate can use up, and floats would overflow
 TICKS = {"ms": 0.001, "s": 1.0}
-UNITS = {"s": 1, "min": 60, "h": 3600, "day": 86400}
 
 
 class Strength(NamedTuple):
@@ -83,26 +82,24 @@ def randomness(writing: Writing, *, private: bool) -> tuple[float, float | None]
     twice, so both count nothing.
     """
     filled = list(filled_fields(writing))
-    bits = float(sum(_random_bits(field, private) for field in filled))
-    tick = min((tick for field in filled if (tick := _tick(field, private))), default=None)
+    drawn = [_drawn(field, private) for field in filled]
+    bits = float(sum(bits for bits, _ in drawn))
+    tick = min((tick for _, tick in drawn if tick is not None), default=None)
     # A remainder recurs, so it is worth the values it takes, within a tick at most those that fit into one;
     # of several remainders only the best counts, as all come from one clock.
     bits += max((_remainder_bits(field, tick) for field in filled), default=0)
     return min(bits, MOST_BITS), tick
 
 
-def _random_bits(field: Field, private: bool) -> int:
+def _drawn(field: Field, private: bool) -> tuple[int, float | None]:
+    """The random bits of a field that minting fills in, and the tick of its time, if it holds one in full."""
     if field.type == "hex":
-        return 4 * (field.width or 0)
+        return 4 * (field.width or 0), None
     if field.type in PAYLOADS:
-        return UUID4_BITS if private else UUID7_BITS
-    return 0
-
-
-def _tick(field: Field, private: bool) -> float | None:
+        return (UUID4_BITS, None) if private else (UUID7_BITS, TICKS["ms"])
     if field.type == "time" and field.modulo is None:
-        return TICKS[field.unit]
-    return TICKS["ms"] if field.type in PAYLOADS and not private else None
+        return 0, TICKS[field.unit]
+    return 0, None
 
 
 def _remainder_bits(field: Field, tick: float | None) -> float:
@@ -140,8 +137,8 @@ def yearly_duplicates(rate: float, bits: float, tick: float | None) -> float:
 
 def rate_words(rate: float) -> str:
     """A rate in the largest unit that needs no fraction below 1, e.g. `90/min`."""
-    unit = next((unit for unit, seconds in UNITS.items() if rate * seconds >= 0.9999), "day")
-    return f"{_number(rate * UNITS[unit]).replace(',', '')}/{unit}"
+    unit = next((unit for unit, seconds in SECONDS.items() if rate * seconds >= 0.9999), "day")
+    return f"{_number(rate * SECONDS[unit]).replace(',', '')}/{unit}"
 
 
 def time_words(seconds: float) -> str:

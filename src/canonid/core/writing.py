@@ -33,7 +33,7 @@ class Writing:
         self.kind = kind
         self.pattern = pattern
         self.canonical = canonical
-        self.prefix = prefix
+        self._prefix = prefix
         self.retired = retired  # read, never written: the prefix is one that the kind once had
         self._nested = nested
         self.node = self._node(pattern)
@@ -49,6 +49,11 @@ class Writing:
             (field.name, nested[field.nested]) for field in self._fields.values() if field.type == "id"
         ]
         self.payload = self._payload_field()
+
+    @property
+    def prefix(self) -> str:
+        """What `{kind}` stands for."""
+        return self._prefix
 
     def _payload_field(self) -> Field | None:
         """The field that holds all 128 bits, if the text holds nothing else."""
@@ -116,7 +121,7 @@ class Writing:
             if isinstance(item, str):
                 out.append(item)
             elif isinstance(item, Field):
-                out.append(self.prefix if item.type == "kind" else item.write(values[item.name]))
+                out.append(self._prefix if item.type == "kind" else item.write(values[item.name]))
             elif all(field.name in values for field in fields(item.items) if field.type != "kind"):
                 out += self._write(item.items, values)
         return out
@@ -202,7 +207,7 @@ class Writing:
         if isinstance(item, Optional):
             return Repeat(self._node(item.items), 0, 1)
         if item.type == "kind":
-            return Text(self.prefix)
+            return Text(self._prefix)
         if item.type == "id":
             return Alt(tuple(writing.node for writing in self._nested[item.nested]))
         assert item.node is not None, "every other type carries its node"
