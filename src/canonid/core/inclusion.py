@@ -8,7 +8,6 @@ are met. A subset that holds one already met at the same state of `a` can only r
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
 
 from canonid.core.automata import Automaton, spell
 
@@ -22,15 +21,16 @@ class Undecided(Exception):
 
 def shortest_missing(a: Automaton, b: Automaton, limit: int = LIMIT) -> str | None:
     """The shortest text that `a` accepts and `b` does not, or None. Raises Undecided beyond the limit."""
-    start = a.start, frozenset({b.start})
-    came: dict[tuple[int, frozenset[int]], tuple[tuple[int, frozenset[int]], int] | None] = {start: None}
-    least: dict[int, list[frozenset[int]]] = {a.start: [start[1]]}
-    following: dict[frozenset[int], list[tuple[int, frozenset[int]]]] = {}
+    accepting = sum(1 << state for state, tags in enumerate(b.tags) if tags)
+    start = a.start, 1 << b.start  # subsets of the states of `b` are bit masks
+    came: dict[tuple[int, int], tuple[tuple[int, int], int] | None] = {start: None}
+    least: dict[int, list[int]] = {a.start: [start[1]]}
+    following: dict[int, list[tuple[int, int]]] = {}
     queue = deque(came)
     while queue:
         pair = queue.popleft()
         state, subset = pair
-        if a.tags[state] and not any(b.tags[inner] for inner in subset):
+        if a.tags[state] and not subset & accepting:
             return spell(came, pair)
         if subset not in following:
             following[subset] = _following(b, subset)
@@ -43,7 +43,7 @@ def shortest_missing(a: Automaton, b: Automaton, limit: int = LIMIT) -> str | No
         steps.sort(key=lambda step: step[0] & -step[0])  # of the shortest texts the first by the alphabet
         for both, target, reached in steps:
             met = least.setdefault(target, [])
-            if any(smaller <= reached for smaller in met):
+            if any(smaller & reached == smaller for smaller in met):
                 continue
             met.append(reached)
             came[target, reached] = pair, both
@@ -53,14 +53,20 @@ def shortest_missing(a: Automaton, b: Automaton, limit: int = LIMIT) -> str | No
     return None
 
 
-def _following(b: Automaton, subset: Iterable[int]) -> list[tuple[int, frozenset[int]]]:
-    """For every character, the states it leads to, the characters with the same ones together."""
-    parts: list[tuple[int, frozenset[int]]] = [(ASCII, frozenset())]
-    for mask, target in {(mask, target) for state in subset for mask, target, _ in b.moves[state]}:
+def _following(b: Automaton, subset: int) -> list[tuple[int, int]]:
+    """For every character, the subset it leads to, the characters with the same one together."""
+    moves: dict[int, int] = {}
+    while subset:
+        lowest = subset & -subset
+        for mask, target, _ in b.moves[lowest.bit_length() - 1]:
+            moves[mask] = moves.get(mask, 0) | 1 << target
+        subset ^= lowest
+    parts = [(ASCII, 0)]
+    for mask, targets in moves.items():
         parts = [
             (chars, states)
             for known, reached in parts
-            for chars, states in ((known & mask, reached | {target}), (known & ~mask, reached))
+            for chars, states in ((known & mask, reached | targets), (known & ~mask, reached))
             if chars
         ]
     return parts
