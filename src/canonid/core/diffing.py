@@ -145,9 +145,10 @@ class _Versions:
         if kinds and before.source != form.source:
             for rewrite in field_changes(self.was[form.name, kinds[0]][0], self.now[form.name, kinds[0]][0]):
                 yield Change(f"{path}.pattern", *rewrite)
+        key = "prefixes" if before.source == form.source and before.prefixes != form.prefixes else "pattern"
         found = [(kind, rewrite) for kind in kinds for rewrite in self.texts(kind, before, form)]
         for rewrite in _together(found, form):
-            yield Change(f"{path}.pattern", *rewrite)
+            yield Change(f"{path}.{key}", *rewrite)
         if before.overlaps != form.overlaps:
             yield Change(f"{path}.overlaps", False, f"now {', '.join(sorted(form.overlaps)) or 'none'}")
         if before.description != form.description:
