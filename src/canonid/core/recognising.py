@@ -65,12 +65,11 @@ class Recogniser:
                 yield Reading(text, writing.format, writing.kind, values, bits, canonical, time)
 
     def _canonical_text(self, writing: Writing, text: str, bits: int | None) -> str | None:
-        target = self._canonical[writing.kind]
-        if target is writing:
+        if writing.canonical:
             return text
+        target = self._canonical[writing.kind]
         if target.payload is None:
-            # A canonical format that holds no 128 bits: what it wrote with an old prefix names itself still.
-            return text if writing.canonical else None
+            return None
         return target.write_bits(payload.derive(writing.kind, text) if bits is None else bits)
 
     # Reasons

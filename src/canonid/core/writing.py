@@ -32,7 +32,6 @@ class Writing:
         self.format = format
         self.kind = kind
         self.pattern = pattern
-        self.canonical = canonical
         self._prefix = prefix
         self.retired = retired  # read, never written: the prefix is one that the kind once had
         self._nested = nested
@@ -49,6 +48,8 @@ class Writing:
             (field.name, nested[field.nested]) for field in self._fields.values() if field.type == "id"
         ]
         self.payload = self._payload_field()
+        # Whether its texts are canonical IDs; with a retired prefix only where there are no bits to rewrite.
+        self.canonical = canonical and not (retired and self.payload)
 
     @property
     def prefix(self) -> str:
