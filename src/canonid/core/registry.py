@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from canonid.core import payload, system
 from canonid.core.binding import Bound, bind, translator
-from canonid.core.declaring import declare, did_you_mean
+from canonid.core.declaring import Declarations, declare, did_you_mean
 from canonid.core.engine import Clock, Engine, Entropy, ticking
 from canonid.core.grammar import Value
 from canonid.core.minting import Minting
@@ -57,7 +57,8 @@ class Registry:
         self.kinds = MappingProxyType(dict(kinds))
         self.formats = MappingProxyType(dict(formats))
         self.services = MappingProxyType(dict(services))
-        self._writings = {(writing.format, writing.kind): writing for writing in writings}
+        self.declarations = Declarations(self.kinds, self.formats, self.services, writings)
+        self._writings = {(w.format, w.kind): w for w in writings if not w.retired}
         self._recogniser = Recogniser(kinds, writings)
         self._minting = Minting(clock, entropy, engine)
         self._bound: dict[str, Bound] = {}
@@ -97,7 +98,7 @@ class Registry:
 
     def overlaps(self) -> list[Overlap]:
         """Every pair of formats that can be confused (all of them declared), with the shortest such text."""
-        return overlaps(tuple(self._writings.values()))
+        return overlaps(self.declarations.writings)
 
     # Minting
 
@@ -107,7 +108,7 @@ class Registry:
         """A new ID in the kind's canonical format, in what `service` emits, or in `format`.
 
         Times, counters, random digits and UUIDs are filled in, other fields are given by name. Raises
-        UnknownName, and InvalidId where fields don't fit or the kind belongs to another writer.
+        UnknownName, and InvalidId where fields don't fit or the kind is retired or belongs to another writer.
         """
         if service is None and format is None and not fields:
             return self._verbs(kind).mint()
@@ -150,6 +151,8 @@ class Registry:
     def _minted(self, kind: str, service: str | None, format: str | None) -> tuple[Kind, Writing]:
         """The kind, and the writing that a service is to mint it in, if it may."""
         declared = self.kind(kind)
+        if declared.retired:
+            raise InvalidId(f"kind {kind!r} is retired: its IDs are still read, but none are minted", text="")
         return declared, self._writing(self._emitted(declared, service, format), kind)
 
     def _emitted(self, kind: Kind, service: str | None, format: str | None) -> str:
@@ -268,7 +271,7 @@ class Registry:
             raise _no_answer(found)(found.reason, text=text)
         canonical = self.kinds[found.readings[0].kind].canonical
         reading = min(found.readings, key=lambda r: (r.format != to, r.format != canonical))
-        if reading.format == to:
+        if reading.format == to and reading.payload is None:
             return text
         target = self._writing(to, reading.kind)
         if target.payload is None:
@@ -297,7 +300,8 @@ class Registry:
         reading = self.parse(text, kind)
         names = [self.kind(kind).canonical, *self.formats]
         exact = [name for name in names if (w := self._writings.get((name, kind))) and w.payload]
-        return {name: self.translate(reading.text, name, kind) for name in exact} | {reading.format: text}
+        found = {name: self.translate(reading.text, name, kind) for name in exact}
+        return found if reading.exact else found | {reading.format: text}
 
     def _writing(self, format: str, kind: str) -> Writing:
         writing = self._writings.get((format, kind))
