@@ -34,7 +34,7 @@ def load_registry(path: str | os.PathLike[str] | None = None) -> Registry:
     return Registry.from_toml(text, source=source)
 
 
-def read_registry(path: Path | str | None = None) -> tuple[str, str]:
+def read_registry(path: str | os.PathLike[str] | None = None) -> tuple[str, str]:
     """The text and the path of a registry file, by default the nearest one upwards. Raises RegistryError."""
     try:
         found = find_registry() if path is None else path
