@@ -8,7 +8,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from canonid import Registry, RegistryError, load_registry
-from canonid.core import diff
+from canonid.core.diffing import diff
 from canonid.core.inclusion import Undecided
 
 ROOT = Path(__file__).parents[2]

@@ -9,8 +9,10 @@ from collections.abc import Collection
 
 from canonid.cli.ids import Command
 from canonid.cli.output import line, record
-from canonid.core import Change, Check, Registry, check, diff
+from canonid.core import Registry
+from canonid.core.checking import Check, check
 from canonid.core.declaring import overlap_declared
+from canonid.core.diffing import Change, diff
 from canonid.project import load_registry, read_registry
 
 WIDTH = 60  # columns that a report takes at most, but for words that are longer

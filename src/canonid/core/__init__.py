@@ -3,23 +3,8 @@
 Standard library only; clock and entropy come in as arguments; no input or output.
 """
 
-from canonid.core.checking import Check, check
-from canonid.core.diffing import Change, diff
 from canonid.core.overlaps import Overlap
 from canonid.core.registry import Registry
 from canonid.core.values import Format, Identity, Kind, Reading, Recognition, Service
 
-__all__ = [
-    "Change",
-    "Check",
-    "Format",
-    "Identity",
-    "Kind",
-    "Overlap",
-    "Reading",
-    "Recognition",
-    "Registry",
-    "Service",
-    "check",
-    "diff",
-]
+__all__ = ["Format", "Identity", "Kind", "Overlap", "Reading", "Recognition", "Registry", "Service"]
