@@ -18,6 +18,7 @@ from websockets.sync.client import connect
 
 import canonid
 from canonid import Registry, RegistryError, load_registry
+from canonid.cli.main import main
 from canonid.core.declaring import BUILT_IN
 from canonid.core.grammar import TYPES
 from canonid.core.snowflake import READY, layout
@@ -137,6 +138,24 @@ def test_the_faults_that_the_docs_show_are_the_ones_that_are_told():
         Registry.from_toml('[kinds.a]\n[formats.bad]\npattern = "{x:slug}_{y:slug}"\nkinds = ["a"]\n')
     ((path, sentence),) = caught.value.faults
     assert f"{path}: {sentence}" in FORMATS
+
+
+def test_the_page_on_the_registry_shows_what_check_and_diff_say(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    text = (ROOT / "docs" / "registry.md").read_text()
+    before, changed = blocks(text, "toml")[1:]
+    report, difference = blocks(text, "text")
+    Path("canonid.toml").write_text(before)
+    assert main(["registry", "check", "--registry", "canonid.toml"]) == 1
+    assert report == "$ canonid registry check\n" + capsys.readouterr().out
+    after = before
+    for line in changed.splitlines():
+        key, _, value = line.partition(" = ")
+        if value:
+            after = re.sub(rf"^{key} = .*$", lambda _, line=line: line, after, count=1, flags=re.MULTILINE)
+    Path("new.toml").write_text(after)
+    assert main(["registry", "diff", "canonid.toml", "new.toml"]) == 1
+    assert capsys.readouterr().out == difference
 
 
 def test_the_concepts_page_shows_what_the_code_answers():

@@ -30,6 +30,12 @@ def find_registry(start: str | os.PathLike[str] = ".") -> Path | None:
 
 def load_registry(path: str | os.PathLike[str] | None = None) -> Registry:
     """The registry in a file, by default the nearest one upwards. Raises RegistryError with every fault."""
+    text, source = read_registry(path)
+    return Registry.from_toml(text, source=source)
+
+
+def read_registry(path: str | os.PathLike[str] | None = None) -> tuple[str, str]:
+    """The text and the path of a registry file, by default the nearest one upwards. Raises RegistryError."""
     try:
         found = find_registry() if path is None else path
     except OSError as error:
@@ -40,11 +46,10 @@ def load_registry(path: str | os.PathLike[str] | None = None) -> Registry:
         )
     try:
         with open(found, encoding="utf-8") as file:
-            text = file.read()
+            return file.read(), str(found)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "the name or the text is not valid"
         raise RegistryError([(UNREADABLE, f"can't be read: {reason}")], str(found)) from None
-    return Registry.from_toml(text, source=str(found))
 
 
 def _declares(path: Path) -> bool:

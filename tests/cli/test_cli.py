@@ -190,8 +190,8 @@ def test_registry_check_lists_faults_and_overlaps(tmp_path):
     broken.write_text('[kinds.user]\nprefix = "U"\ncolour = 1\n')
     bad = canonid("registry", "check", registry=broken)
     assert bad.returncode == 1
-    assert "kinds.user.prefix" in bad.stderr
-    assert "kinds.user.colour" in bad.stderr
+    assert "kinds.user.prefix" in bad.stdout
+    assert "kinds.user.colour" in bad.stdout
     assert canonid("id", "mint", "user", registry=broken).returncode == 3
 
 

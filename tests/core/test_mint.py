@@ -86,3 +86,33 @@ def test_verbs_name_what_is_not_declared_before_they_are_called(registry):
                 mint(kind)
     with pytest.raises(InvalidId, match="needs thread="):
         registry.bind("run", service="backend").mint()
+
+
+@pytest.mark.parametrize("form", ["typeid", "uuid"])
+def test_a_private_kind_is_minted_without_a_time(form):
+    registry = Registry.from_toml("[kinds.invite]\nprivate = true\n[formats.uuid]\n")
+    texts = [*registry.mint_many("invite", 200, format=form), registry.mint("invite", format=form)]
+    readings = [registry.parse(text, "invite") for text in texts]
+    assert {uuid.UUID(int=reading.payload).version for reading in readings} == {4}
+    assert {reading.time for reading in readings} == {None}
+    assert texts != sorted(texts)
+
+
+def test_a_private_kind_is_minted_without_a_time_in_a_longer_pattern_too():
+    registry = Registry.from_toml(
+        "[kinds.invite]\nprivate = true\n"
+        "[formats.f]\npattern = '{kind}-{id:uuid}-{r:hex(4)}'\nkinds = ['invite']\n"
+    )
+    reading = registry.parse(registry.mint("invite", format="f"), "invite")
+    assert uuid.UUID(reading.fields["id"]).version == 4
+
+
+def test_a_retired_kind_is_bound_for_reading_and_refuses_to_mint():
+    registry = Registry.from_toml("[kinds.order]\nretired = true\n")
+    text = "order_01h455vb4pex5vsknk084sn02q"
+    orders = registry.bind("order")
+    assert orders.parse(text).canonical == text
+    assert registry.is_valid(text, "order")
+    for mint in (orders.mint, lambda: orders.mint_many(1), lambda: registry.mint("order")):
+        with pytest.raises(InvalidId, match="'order' is retired"):
+            mint()

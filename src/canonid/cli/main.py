@@ -13,7 +13,9 @@ from canonid.errors import CanonidError, InvalidId, RegistryError, StoreError, U
 EXIT_CODES = """\
 exit codes:
   0  every answer was found
-  1  some text is invalid, ambiguous or unknown; `registry check`: the registry has faults
+  1  some text is invalid, ambiguous or unknown
+     `registry check`: the registry has faults or concerns
+     `registry diff`: a change breaks readers or producers
   2  wrong usage, or a kind, format or service that is not declared
   3  the registry, the store, the input or the output can't be used
   130  interrupted
@@ -80,9 +82,9 @@ def parser() -> argparse.ArgumentParser:
     for command in ids.COMMANDS:
         _leaf(id_commands, command)
     registry_group = _parser(
-        groups.add_parser("registry", help="check the registry"),
+        groups.add_parser("registry", help="check the registry, compare two versions"),
         "The registry file: the nearest canonid.toml, or pyproject.toml with [tool.canonid].",
-        "canonid registry check\ncanonid registry check --registry services/canonid.toml --json",
+        "canonid registry check\ncanonid registry diff released.toml canonid.toml --json",
     )
     registry_commands = registry_group.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for command in registries.COMMANDS:

@@ -180,7 +180,7 @@ def shortest_common(
         pair = queue.popleft()
         p, q = pair
         if a.tags[p] and b.tags[q] and (tags := hit(pair)):
-            return (_spell(came, pair), *tags)
+            return (spell(came, pair), *tags)
         for mask_a, next_p, _ in a.moves[p]:
             for mask_b, next_q, _ in b.moves[q]:
                 both = mask_a & mask_b
@@ -199,7 +199,7 @@ def two_readings(a: Automaton) -> str | None:
         triple = queue.popleft()
         p, q, split = triple
         if split and a.tags[p] and a.tags[q]:
-            return _spell(came, triple)
+            return spell(came, triple)
         for mask_p, next_p, label_p in a.moves[p]:
             for mask_q, next_q, label_q in a.moves[q]:
                 both = mask_p & mask_q
@@ -231,7 +231,7 @@ def _next_chars(a: Automaton, states: Iterable[int]) -> int:
     return union
 
 
-def _spell(came: Mapping[State, tuple[State, int] | None], node: State) -> str:
+def spell(came: Mapping[State, tuple[State, int] | None], node: State) -> str:
     """The text along the way that led to `node`, the lowest character of each set."""
     text = []
     while step := came[node]:

@@ -25,6 +25,19 @@ NAME = re.compile(r"[a-z][a-z0-9]*([_-][a-z0-9]+)*")
 PREFIX = re.compile(r"[a-z]([a-z_]{0,61}[a-z])?")  # TypeID 0.3
 WORDS = re.compile(r"[A-Za-z0-9]+([_-][A-Za-z0-9]+)*")
 RESERVED_FIELDS = frozenset({"service", "format"})  # keywords of `mint`
+RATE = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?)\s*/\s*(s|min|h|day)")
+SECONDS = {"s": 1, "min": 60, "h": 3600, "day": 86400}
+KIND_KEYS = (
+    "prefix",
+    "parent",
+    "canonical",
+    "writer",
+    "description",
+    "rate",
+    "private",
+    "retired",
+    "retired_prefixes",
+)
 MAX_LENGTH = 1024
 MAX_NESTED = 2  # nested IDs in one pattern: each may be readable in many formats
 MAX_DEPTH = 3  # of nested IDs within nested IDs
@@ -40,28 +53,53 @@ class Declarations(NamedTuple):
     writings: tuple[Writing, ...]
 
 
+class Draft(NamedTuple):
+    """What a registry file says, and its faults, each with its TOML path.
+
+    The declarations have writings only if nothing but undeclared overlaps is wrong.
+    """
+
+    declarations: Declarations
+    faults: Sequence[tuple[str, str]]
+
+
 def declare(text: str, source: str) -> Declarations:
     """Read a registry file. Raises RegistryError with every fault, each with its TOML path."""
+    declarations, faults = draft(text)
+    if faults:
+        raise RegistryError(faults, source)
+    return declarations
+
+
+def draft(text: str) -> Draft:
+    """Read a registry file that may have faults. Never raises."""
     import tomllib  # 4 ms that only declaring pays
 
     try:
         document = tomllib.loads(text)
     except ValueError as error:
-        raise RegistryError([("TOML", str(error))], source) from None
+        return _nothing("TOML", str(error))
     except RecursionError:
-        raise RegistryError([("TOML", "is nested too deeply")], source) from None
+        return _nothing("TOML", "is nested too deeply")
     table: object = document
     reader = _Reader("")
     if PROJECT_KEYS & document.keys():
         table = _table(document.get("tool")).get("canonid")
         reader = _Reader("tool.canonid.")
     if not isinstance(table, dict):
-        fault = "is missing" if table is None else f"expected a table, got {_type(table)}"
-        raise RegistryError([("tool.canonid", fault)], source)
-    declarations = reader.read(table)
-    if reader.faults:
-        raise RegistryError(reader.faults, source)
-    return declarations
+        return _nothing(
+            "tool.canonid", "is missing" if table is None else f"expected a table, got {_type(table)}"
+        )
+    return Draft(reader.read(table), reader.faults)
+
+
+def _nothing(path: str, fault: str) -> Draft:
+    return Draft(Declarations({}, {}, {}, ()), [(path, fault)])
+
+
+def overlap_declared(formats: Mapping[str, Format], first: str, second: str) -> bool:
+    """Whether one of two formats names the other in its `overlaps`."""
+    return second in formats[first].overlaps or first in formats[second].overlaps
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
@@ -70,6 +108,14 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
     close = get_close_matches(name, list(known), n=1)
     return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def _prefixes(form: Format, kind: Kind) -> Iterator[tuple[str, bool]]:
+    """What `{kind}` stands for in a format, and whether it is only read; what is written comes first."""
+    yield form.prefixes.get(kind.name, kind.prefix), False
+    if kind.name not in form.prefixes and any(field.type == "kind" for field in fields(form.pattern)):
+        for prefix in kind.retired_prefixes:
+            yield prefix, True
 
 
 def _table(value: object) -> Mapping[str, Any]:
@@ -97,6 +143,9 @@ class _Reader:
         services = dict(self.services(raw_services, kinds, formats))
         self.check_kinds(kinds, formats, services)
         writings = self.writings(kinds, formats)
+        self.check_patterns(writings)
+        if self.faults:
+            return Declarations(kinds, formats, services, ())
         self.check_overlaps(writings, formats)
         return Declarations(kinds, formats, services, writings)
 
@@ -108,12 +157,9 @@ class _Reader:
         owners: dict[str, str] = {}
         for name, table in raw.items():
             path = f"kinds.{name}"
-            self.keys(path, table, ("prefix", "parent", "canonical", "writer", "description"))
+            self.keys(path, table, KIND_KEYS)
             prefix = self.text(table, path, "prefix", default=name.replace("-", "_"))
-            if len(prefix) > 63 or not PREFIX.fullmatch(prefix):
-                expected = "1 to 63 letters a-z and '_', neither first nor last (TypeID 0.3)"
-                self.fault(f"{path}.prefix", f"expected {expected}, got {show(prefix)}")
-            elif prefix in owners:
+            if self.prefix(prefix, f"{path}.prefix") and prefix in owners:
                 self.fault(f"{path}.prefix", f"{prefix!r} is the prefix of kind {owners[prefix]!r} already")
             owners.setdefault(prefix, name)
             form = self.text(table, path, "canonical", default=canonical)
@@ -125,10 +171,44 @@ class _Reader:
             writer = self.optional(table, path, "writer")
             if writer is not None:
                 self.known(f"{path}.writer", "service", writer, services)
+            retired_prefixes = self.names(table, path, "retired_prefixes", default=())
+            for retired in retired_prefixes:
+                self.prefix(retired, f"{path}.retired_prefixes")
             yield (
                 name,
-                Kind(name, prefix, parent, form, writer, self.text(table, path, "description", default="")),
+                Kind(
+                    name,
+                    prefix,
+                    parent,
+                    form,
+                    writer,
+                    self.text(table, path, "description", default=""),
+                    self.rate(table, path),
+                    self.flag(table, path, "private"),
+                    self.flag(table, path, "retired"),
+                    retired_prefixes,
+                ),
             )
+
+    def prefix(self, prefix: str, path: str) -> bool:
+        """Whether a TypeID may begin with it."""
+        good = len(prefix) <= 63 and PREFIX.fullmatch(prefix) is not None
+        if not good:
+            expected = "1 to 63 letters a-z and '_', neither first nor last (TypeID 0.3)"
+            self.fault(path, f"expected {expected}, got {show(prefix)}")
+        return good
+
+    def rate(self, table: Mapping[str, Any], path: str) -> float | None:
+        """IDs per second, or None where no rate is declared."""
+        text = self.optional(table, path, "rate")
+        if not text:
+            return None
+        match = RATE.fullmatch(text)
+        if match is None or not float(match[1]):
+            expected = 'a number above 0 per s, min, h or day, e.g. "1000/s"'
+            self.fault(f"{path}.rate", f"expected {expected}, got {show(text)}")
+            return None
+        return float(match[1]) / SECONDS[match[2]]
 
     def check_kinds(
         self, kinds: Mapping[str, Kind], formats: Mapping[str, Format], services: Mapping[str, Service]
@@ -143,6 +223,28 @@ class _Reader:
                 self.fault(f"{path}.writer", f"service {service.name!r} does not emit kind {kind.name!r}")
             if circle := _circle(kind.name, lambda name: [kinds[name].parent] if name in kinds else []):
                 self.fault(f"{path}.parent", f"the parents run in a circle: {' → '.join(circle)}")
+        self.check_retired_prefixes(kinds)
+
+    def check_retired_prefixes(self, kinds: Mapping[str, Kind]) -> None:
+        owners: dict[str, str] = {}
+        for kind in kinds.values():
+            owners.setdefault(kind.prefix, kind.name)
+        retired: dict[str, str] = {}
+        for kind in kinds.values():
+            for prefix in kind.retired_prefixes:
+                path = f"kinds.{kind.name}.retired_prefixes"
+                owner = owners.get(prefix)
+                if owner == kind.name:
+                    self.fault(path, f"{prefix!r} is the prefix that this kind has; take it out here")
+                elif owner is not None:
+                    self.fault(
+                        f"kinds.{owner}.prefix",
+                        f"{prefix!r} is a retired prefix of kind {kind.name!r}, whose old IDs would then be"
+                        f" read as {owner}; choose a prefix that was never used",
+                    )
+                elif prefix in retired:
+                    self.fault(path, f"{prefix!r} is a retired prefix of kind {retired[prefix]!r} already")
+                retired.setdefault(prefix, kind.name)
 
     # Formats
 
@@ -269,25 +371,32 @@ class _Reader:
                 Writing(
                     name,
                     kind,
-                    form.prefixes.get(kind, kinds[kind].prefix),
+                    prefix,
                     form.pattern,
                     nested,
                     canonical=kinds[kind].canonical == name,
+                    retired=retired,
                 )
                 for kind in form.kinds
+                for prefix, retired in _prefixes(form, kinds[kind])
             ]
             for writing in done[name]:
                 nested[writing.kind].append(writing)
 
         for name in formats:
             build(name)
-        canonical = {writing.kind: writing for name in formats for writing in done[name] if writing.canonical}
+        canonical = {
+            writing.kind: writing
+            for name in formats
+            for writing in done[name]
+            if writing.canonical and not writing.retired
+        }
         for name in formats:
             for writing in done[name]:
                 writing.target = canonical[writing.kind]
         return tuple(writing for name in formats for writing in done[name])
 
-    def check_overlaps(self, writings: tuple[Writing, ...], formats: Mapping[str, Format]) -> None:
+    def check_patterns(self, writings: tuple[Writing, ...]) -> None:
         seen = set()
         for writing in writings:
             path = f"formats.{writing.format}.pattern"
@@ -307,20 +416,18 @@ class _Reader:
                     f"{show(text)} can be split into the fields in two ways; put a fixed delimiter between",
                 )
                 seen.add(writing.format)
-        if self.faults:
-            return
 
-        def known(first: str, second: str) -> bool:
-            return second in formats[first].overlaps or first in formats[second].overlaps
-
-        for found in overlaps(writings, known):
-            first, second = formats[found.first], formats[found.second]
-            self.fault(
-                f"formats.{second.name}",
-                f"{show(found.text)} is both {found.first_kind} in format {first.name!r} and"
-                f" {found.second_kind} in format {second.name!r}; change a pattern, or declare it with"
-                f' overlaps = ["{first.name}"]',
-            )
+    def check_overlaps(self, writings: tuple[Writing, ...], formats: Mapping[str, Format]) -> None:
+        for found in overlaps(writings, lambda first, second: overlap_declared(formats, first, second)):
+            remedy = f'change a pattern, or declare it with overlaps = ["{found.first}"]'
+            if (found.first, found.first_kind) == (found.second, found.second_kind):
+                fault = f"{show(found.text)} can be read with two prefixes of kind {found.first_kind!r}"
+            else:
+                fault = (
+                    f"{show(found.text)} is both {found.first_kind} in format {found.first!r} and"
+                    f" {found.second_kind} in format {found.second!r}"
+                )
+            self.fault(f"formats.{found.second}", f"{fault}; {remedy}")
 
     # Services
 
@@ -405,6 +512,12 @@ class _Reader:
             place, "is missing; expected a text" if value is None else f"expected a text, got {_type(value)}"
         )
         return default or ""
+
+    def flag(self, table: Mapping[str, Any], path: str, key: str) -> bool:
+        value = table.get(key, False)
+        if not isinstance(value, bool):
+            self.fault(f"{path}.{key}", f"expected true or false, got {_type(value)}")
+        return value is True
 
     def names(
         self, table: Mapping[str, Any], path: str, key: str, default: tuple[str, ...]

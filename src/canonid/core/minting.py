@@ -9,6 +9,7 @@ from canonid.core import ksuid
 from canonid.core.declaring import did_you_mean
 from canonid.core.engine import Clock, Engine, Entropy, Minter, untimed
 from canonid.core.grammar import PAYLOADS, Field, Value
+from canonid.core.producing import minted_version
 from canonid.core.snowflake import Snowflakes
 from canonid.core.values import Kind
 from canonid.core.writing import Writing
@@ -23,12 +24,12 @@ class Minting:
         self._entropy = entropy
         self._engine = engine
         self._snowflakes = Snowflakes(self._now)
-        self._sources: dict[tuple[str, bool, str, str], Minter] = {}
+        self._sources: dict[tuple[str, int, str, str], Minter] = {}
         self._counters: dict[tuple[str, str, str], itertools.count[int]] = {}
 
     def minter(self, kind: Kind, writing: Writing) -> Minter:
-        """The source of texts of a writing. Where a field can't be filled in, its calls raise InvalidId."""
-        if writing.payload is not None:
+        """The source of texts of a writing. Its calls raise InvalidId where nothing can be minted."""
+        if writing.payload is not None and not kind.retired:
             source = self._source(kind, writing.payload, writing.before, writing.after)
             if source is not None:
                 return source
@@ -40,6 +41,10 @@ class Minting:
 
     def filled(self, kind: Kind, writing: Writing, given: Mapping[str, Value]) -> str:
         """A new text with the given fields; the others are filled in. InvalidId where they don't fit."""
+        if kind.retired:
+            raise InvalidId(
+                f"kind {kind.name!r} is retired: its IDs are still read, but none are minted", text=""
+            )
         unknown = sorted(given.keys() - writing.names)
         if unknown:
             hint = did_you_mean(unknown[0], writing.names)
@@ -92,12 +97,12 @@ class Minting:
 
     def _source(self, kind: Kind, field: Field, before: str, after: str) -> Minter | None:
         """The source of the bits of a field, one for all who ask; None if it takes more to make them."""
-        timed = not field.versions or 7 in field.versions
-        if not timed and 4 not in field.versions:
+        version = minted_version(field, kind.private)
+        if version is None:
             return None
-        key = field.type, timed, before, after
+        key = field.type, version, before, after
         if key not in self._sources:
-            if timed:
+            if version == 7:
                 made = self._engine(field.type, before, after, self._clock, self._entropy)
             else:
                 made = untimed(field.type, before, after, self._entropy)

@@ -65,29 +65,32 @@ def _overlap(
 ) -> Overlap | None:
     if first is second and not _names_its_kind(first):
         return None  # written alike for every kind on purpose, like a bare UUID
-    of_first, of_second = ({writing.kind: writing for writing in group} for group in (first, second))
+    of_first, of_second = ({_tag(writing): writing for writing in group} for group in (first, second))
 
     def clash(left: str, right: str) -> bool:
-        return _may_differ(of_first[left], of_second[right])
+        return may_differ(of_first[left], of_second[right])
 
-    if not any(_may_share_a_text(a, b) for a in first for b in second if _may_differ(a, b)):
+    if not any(may_share_a_text(a, b) for a in first for b in second if may_differ(a, b)):
         return None
     found = shortest_common(widened(first), widened(second), clash)
     if found is None:
         return None
-    text, first_kind, second_kind = found
-    if not (_accepted(first, first_kind, text) and _accepted(second, second_kind, text)):
+    text, left, right = found
+    if of_first[left].fields_of(text) is None or of_second[right].fields_of(text) is None:
         # The short way ran through a slug outside its bounds: search again with the bounds built in.
         found = shortest_common(_union(first, exact=True), _union(second, exact=True), clash)
         if found is None:
             return None
-    return Overlap(first[0].format, second[0].format, *found)
+        text, left, right = found
+    return Overlap(first[0].format, second[0].format, text, of_first[left].kind, of_second[right].kind)
 
 
-def _may_differ(a: Writing, b: Writing) -> bool:
+def may_differ(a: Writing, b: Writing) -> bool:
     """Whether one text may name different things in the two."""
     if a.kind != b.kind:
         return True
+    if a.format == b.format:
+        return a is not b  # the same ID, but split into different fields by two prefixes of the kind
     if a.payload is not None and b.payload is not None:
         return a.frame != b.frame  # a UUID is the same whether all versions are accepted or only some
     if a.payload is None and b.payload is None:
@@ -96,18 +99,19 @@ def _may_differ(a: Writing, b: Writing) -> bool:
     return True
 
 
-def _may_share_a_text(a: Writing, b: Writing) -> bool:
+def may_share_a_text(a: Writing, b: Writing) -> bool:
     """False only if lengths or first characters rule it out; saves building most automata."""
     return a.first & b.first != 0 and a.shortest <= b.longest and b.shortest <= a.longest
 
 
 def _union(writings: Sequence[Writing], *, exact: bool) -> Automaton:
-    return automaton([path for writing in writings for path in writing.paths(writing.kind)], exact=exact)
+    return automaton([path for writing in writings for path in writing.paths(_tag(writing))], exact=exact)
+
+
+def _tag(writing: Writing) -> str:
+    """Names a writing within its format."""
+    return f"{writing.kind} {writing.prefix}" if writing.retired else writing.kind
 
 
 def _names_its_kind(writings: Sequence[Writing]) -> bool:
     return len({writing.node for writing in writings}) > 1
-
-
-def _accepted(writings: Sequence[Writing], kind: str, text: str) -> bool:
-    return any(writing.fields_of(text) is not None for writing in writings if writing.kind == kind)

@@ -114,7 +114,11 @@ class Recogniser:
     def _typeid_hint(self, text: str, kind: str | None, shown: str) -> str:
         """What is wrong with a text that looks like a TypeID."""
         prefix, separator, suffix = text.rpartition("_")
-        prefixes = {kind.prefix: name for name, kind in self._kinds.items()}
+        prefixes = {
+            prefix: name
+            for name, kind in self._kinds.items()
+            for prefix in (kind.prefix, *kind.retired_prefixes)
+        }
         if not separator or len(suffix) != 26:
             return ""
         if prefix not in prefixes:

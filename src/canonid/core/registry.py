@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from canonid.core import payload, system
 from canonid.core.binding import Bound, bind, translator
-from canonid.core.declaring import declare, did_you_mean
+from canonid.core.declaring import Declarations, declare, did_you_mean
 from canonid.core.engine import Clock, Engine, Entropy, ticking
 from canonid.core.grammar import Value
 from canonid.core.minting import Minting
@@ -57,7 +57,8 @@ class Registry:
         self.kinds = MappingProxyType(dict(kinds))
         self.formats = MappingProxyType(dict(formats))
         self.services = MappingProxyType(dict(services))
-        self._writings = {(writing.format, writing.kind): writing for writing in writings}
+        self.declarations = Declarations(self.kinds, self.formats, self.services, writings)
+        self._writings = {(w.format, w.kind): w for w in writings if not w.retired}
         self._recogniser = Recogniser(kinds, writings)
         self._minting = Minting(clock, entropy, engine)
         self._bound: dict[str, Bound] = {}
@@ -97,7 +98,7 @@ class Registry:
 
     def overlaps(self) -> list[Overlap]:
         """Every pair of formats that can be confused (all of them declared), with the shortest such text."""
-        return overlaps(tuple(self._writings.values()))
+        return overlaps(self.declarations.writings)
 
     # Minting
 
@@ -108,8 +109,8 @@ class Registry:
 
         Times, counters, random digits, UUIDs and KSUIDs are filled in, other fields are given by name; for a
         snowflake its machine's numbers, e.g. `worker=`, which no other process may use. Raises UnknownName,
-        InvalidId where fields don't fit or the kind belongs to another writer, and OverflowError where the
-        clock is out of what the format holds.
+        InvalidId where fields don't fit or the kind is retired or belongs to another writer, OverflowError
+        where the clock is out of what the format holds.
         """
         if service is None and format is None and not fields:
             return self._verbs(kind).mint()
@@ -270,7 +271,7 @@ class Registry:
             raise _no_answer(found)(found.reason, text=text)
         canonical = self.kinds[found.readings[0].kind].canonical
         reading = min(found.readings, key=lambda r: (r.format != to, r.format != canonical))
-        if reading.format == to:
+        if reading.format == to and reading.payload is None:
             return text
         target = self._writing(to, reading.kind)
         if target.payload is None:
@@ -302,7 +303,8 @@ class Registry:
         names = [self.kind(kind).canonical, *self.formats]
         bits = reading.bits
         exact = [name for name in names if (w := self._writings.get((name, kind))) and w.holds(bits)]
-        return {name: self.translate(reading.text, name, kind) for name in exact} | {reading.format: text}
+        found = {name: self.translate(reading.text, name, kind) for name in exact}
+        return found if reading.exact else found | {reading.format: text}
 
     def _writing(self, format: str, kind: str) -> Writing:
         writing = self._writings.get((format, kind))

@@ -10,7 +10,12 @@ from canonid.core.writing import Writing
 
 
 class Kind(NamedTuple):
-    """What an ID names, e.g. a user. `writer` is the one service that mints it, if declared."""
+    """What an ID names, e.g. a user. `writer` is the one service that mints it, if declared.
+
+    `rate` is how many are minted per second in the whole system, if declared. IDs of a `private` kind
+    must not tell when or for whom they were made. Of a `retired` kind, and with `retired_prefixes`, texts
+    are still read, but none are minted.
+    """
 
     name: str
     prefix: str
@@ -18,6 +23,10 @@ class Kind(NamedTuple):
     canonical: str
     writer: str | None
     description: str
+    rate: float | None
+    private: bool
+    retired: bool
+    retired_prefixes: tuple[str, ...]
 
 
 class Format(NamedTuple):

@@ -41,12 +41,13 @@ class Writing:
         nested: Mapping[str, Sequence[Writing]],
         *,
         canonical: bool,
+        retired: bool = False,
     ) -> None:
         self.format = format
         self.kind = kind
         self.pattern = pattern
-        self.canonical = canonical
         self._prefix = prefix
+        self.retired = retired  # read, never written: the prefix is one that the kind once had
         self._nested = nested
         self.node = self._node(pattern)
         self.shortest, self.longest = shortest(self.node), longest(self.node)
@@ -61,8 +62,15 @@ class Writing:
             (field.name, nested[field.nested]) for field in self._fields.values() if field.type == "id"
         ]
         self.payload = self._payload_field()
+        # Whether its texts are canonical IDs; with a retired prefix only where there are no bits to rewrite.
+        self.canonical = canonical and not (retired and self.payload)
         self.before, self.after = self._around_payload()
         self.target = self  # of the same kind, in its canonical format; set once all writings are made
+
+    @property
+    def prefix(self) -> str:
+        """What `{kind}` stands for."""
+        return self._prefix
 
     def _payload_field(self) -> Field | None:
         """The field that holds all 128 bits, if the text holds nothing else."""
@@ -118,7 +126,7 @@ class Writing:
 
         What is in the canonical format names itself, however else it reads.
         """
-        if self.target is self or self.target.accepts(text):
+        if self.canonical or self.target.accepts(text):
             return text
         bits = self.held(text)
         return self.target.write_bits(bits) if self.target.holds(bits) else None
