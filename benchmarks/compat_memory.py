@@ -1,7 +1,7 @@
 """How much memory the drop-in facades keep, in processes of their own.
 
-    python benchmarks/compat_memory.py            # a million of each
-    python benchmarks/compat_memory.py --count 250000
+python benchmarks/compat_memory.py            # a million of each
+python benchmarks/compat_memory.py --count 250000
 """
 
 from __future__ import annotations
@@ -107,10 +107,11 @@ def main() -> int:
         run(options.count)
         print(resident() - before)
         return 0
-    rows = [
-        row(f"MB, {options.count} IDs {name}", growth(name, options.count), target=limit, better="lower")
-        for name, (_, limit) in SCENARIOS.items()
-    ]
+    rows = []
+    for name, (_, limit) in SCENARIOS.items():
+        megabytes = growth(name, options.count)
+        print(f"{name:36} {megabytes:8.1f} MB   (at most {limit})")
+        rows.append(row(f"MB, {options.count} IDs {name}", megabytes, target=limit, better="lower"))
     return finish(rows, options.json)
 
 

@@ -38,13 +38,16 @@ def configure(
 ) -> None:
     """Set the facades of this process up; what is left out stays as it is. Call it before the first use.
 
-    With a `registry` of your own, texts that it reads as one ID name one thing, too. With a `store`, lineage
-    is also written there (in the call that makes an ID, which so waits for the disk), and aliases count.
+    With a `registry` of your own, texts that it reads as one ID name one thing, too. With its `store`,
+    lineage is also written there (in the call that makes an ID, which so waits for the disk), and aliases
+    count.
     `service` names this process in `usage()`, by default as the environment's CANONID_COMPAT_SERVICE does.
     `warn` gives a DeprecationWarning once for each call site, by default if CANONID_COMPAT_WARN is set.
     `test_names` false takes the names of the test profile out. `claims` is how many legacy IDs may be live
     in scopes.
     """
+    if store is not None and registry is None:
+        raise InvalidId("a store was given without its registry; expected registry= as well")
     if claims is not None and claims < 1:
         raise InvalidId(f"claims is {claims}; expected at least 1, by default {CLAIMS}")
     lineage = state.lineage

@@ -12,14 +12,16 @@ from collections import Counter, OrderedDict
 from collections.abc import Iterable, Mapping, MutableMapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, TypeVar
 
 from canonid.compat import texts
 from canonid.compat.formats import legacy_registry
 from canonid.compat.locking import ForkSafeLock
 from canonid.compat.state import called, state
 from canonid.compat.unified_id_generator import UnifiedIdGenerator
-from canonid.errors import show
+from canonid.errors import InvalidId, show
+
+M = TypeVar("M", bound=Mapping[str, Any])
 
 log = logging.getLogger("canonid.compat")
 
@@ -134,12 +136,12 @@ class IdMigrationBridge:
         IDs without a counterpart), `duplicate_mappings` (writings of one thing, by their translation).
         """
         called("IdMigrationBridge.validate_migration_safety")
-        targets = {texts.key(text) for text in ssot_ids}
+        targets = {texts.key(text) for text in _several(ssot_ids, "ssot_ids")}
         translations: dict[str, str] = {}
         writings: dict[str, list[str]] = {}
         orphans: list[str] = []
         issues: list[str] = []
-        for text in dict.fromkeys(legacy_ids):
+        for text in dict.fromkeys(_several(legacy_ids, "legacy_ids")):
             result = self._translate(text)
             translations[text] = result.translated_id
             writings.setdefault(result.translated_id, []).append(text)
@@ -185,9 +187,17 @@ _CERTAINTY = {IdFormat.SSOT: 1.0, IdFormat.WEBSOCKET_FACTORY: 0.8}
 
 
 def _matching(target: object, candidates: Iterable[str]) -> list[str]:
+    candidates = _several(candidates, "candidates")
     belongs = state.lineage.at_or_below(target)
     found = [candidate for candidate in candidates if belongs(candidate)]
     return sorted(found, key=lambda candidate: candidate != target)
+
+
+def _several(ids: Iterable[str], what: str) -> Iterable[str]:
+    """IDs that a caller gives; a single text is refused, for its characters would be taken for IDs."""
+    if isinstance(ids, str | bytes) or not isinstance(ids, Iterable):
+        raise InvalidId(f"{what} is of type {type(ids).__name__}; expected several IDs", text=ids)
+    return ids
 
 
 # Functions of the module
@@ -228,10 +238,16 @@ def validate_id_compatibility(a: str, b: str) -> bool:
 # For the WebSocket layer
 
 
+def _mapping(value: M, what: str) -> M:
+    if not isinstance(value, Mapping):
+        raise InvalidId(f"{what} is of type {type(value).__name__}; expected a dict", text=value)
+    return value
+
+
 def find_matching_resources(target: str, pool: Mapping[str, Any]) -> list[str]:
     """The IDs in a pool that name the same thing as the target or lie below it; the exact text first."""
     called("id_migration_bridge.find_matching_resources")
-    return _matching(target, list(pool))
+    return _matching(target, pool)
 
 
 def cleanup_resources_by_pattern(
@@ -243,8 +259,8 @@ def cleanup_resources_by_pattern(
     called("id_migration_bridge.cleanup_resources_by_pattern")
     belongs = state.lineage.at_or_below(target)
     removed = 0
-    for pool in pools.values():
-        for text in [text for text in list(pool) if belongs(text)]:
+    for pool in _mapping(pools, "pools").values():
+        for text in [text for text in list(_mapping(pool, "a pool")) if belongs(text)]:
             pool.pop(text, None)
             removed += 1
     log.debug("%d resources of %s removed", removed, show(target), extra={"canonid_context": logger_context})

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
 
+from canonid.aliases import Lineage as StoredLineage
 from canonid.aliases import Store
 from canonid.compat.locking import ForkSafeLock
 from canonid.compat.recent import Recent
@@ -37,7 +38,7 @@ class _Pin:
 class Lineage:
     """Records of child and parent, found by any writing of the child. Thread-safe.
 
-    The first record of a child counts; nothing said later moves it.
+    The first record of a child counts; nothing said later moves it. A store needs its registry, too.
     """
 
     def __init__(
@@ -73,7 +74,7 @@ class Lineage:
 
     def _add(self, child: str, parent: str) -> None:
         below, above = key(child), key(parent)
-        if below is None or above is None or (self.store is not None and _is_stored(self.store, below)):
+        if below is None or above is None or self._stored(below):
             return
         with self._lock:
             if self._parent(below) is not None or below in self._up(above):
@@ -90,7 +91,7 @@ class Lineage:
             for text, name in zip(chain, kinds, strict=True):
                 kind = name or None
                 # Only a user begins a lineage; a thread whose user isn't known would be its own principal.
-                if parent is not None or (kind == PRINCIPAL and not _is_stored(store, text, kind)):
+                if parent is not None or (kind == PRINCIPAL and not self._stored(text)):
                     store.record(text, kind=kind, parent=parent, parent_kind=parent_kind)
                 parent, parent_kind = text, kind
         except CanonidError as error:
@@ -136,6 +137,7 @@ class Lineage:
         with self._lock:
             self._parents.clear()
             self._tops.clear()
+            self._parents.forgotten = self.unrecorded = 0
 
     # Reading
 
@@ -147,7 +149,7 @@ class Lineage:
         with self._lock:
             if self._parent(name) is not None or name in self._tops:
                 return True
-        return self.store is not None and _is_stored(self.store, name)
+        return bool(self._stored(name))
 
     def parent(self, text: str) -> str | None:
         """The text that a thing's parent was recorded under, from memory or the store."""
@@ -156,9 +158,7 @@ class Lineage:
             return None
         with self._lock:
             parent = self._parent(below)
-        if parent is None and self.store is not None:
-            return _stored_parent(self.store, below)
-        return parent
+        return self._stored_parent(below) if parent is None else parent
 
     def principal(self, text: str) -> str | None:
         """The one at the top of a thing's lineage, by key; itself if nothing is recorded above it."""
@@ -233,18 +233,22 @@ class Lineage:
             parent = self._parent(above)
             above = None if parent is None else key(parent)
 
+    def _stored_parent(self, name: str) -> str | None:
+        """The text of a parent as the store has it; None if the store knows several things of that name."""
+        records = self._stored(name)
+        if self.store is None or len(records) != 1 or records[0].parent is None:
+            return None
+        return self.store.lineage(records[0].parent, records[0].parent_kind).text
 
-def _is_stored(store: Store, text: str, kind: str | None = None) -> bool:
-    try:
-        store.lineage(text, kind)
-    except NotFound:
-        return False
-    return True
-
-
-def _stored_parent(store: Store, text: str) -> str | None:
-    try:
-        parent = store.lineage(text)
-        return parent.parent and store.lineage(parent.parent, parent.parent_kind).text
-    except NotFound:
-        return None
+    def _stored(self, name: str) -> list[StoredLineage]:
+        """What the store knows under a name, whichever of the kinds that it fits."""
+        if self.store is None or self.registry is None:
+            return []
+        records = []
+        kinds: set[str | None] = {reading.kind for reading in self.registry.recognise(name).readings}
+        for kind in kinds or {None}:
+            try:
+                records.append(self.store.lineage(name, kind))
+            except NotFound:
+                continue
+        return records
