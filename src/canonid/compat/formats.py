@@ -11,7 +11,7 @@ from canonid.core import Registry
 
 @cache
 def legacy_registry(*, test_names: bool = False) -> Registry:
-    """The formats of both legacy systems, with the test profile if wanted. Made once, in 0.1 to 0.3 s."""
+    """The formats of both legacy systems, with the test profile if wanted. Made once, in 0.3 to 0.5 s."""
     names = ["registry.toml", "test-names.toml"] if test_names else ["registry.toml"]
     folder = files("canonid.compat")
     text = "\n".join((folder / name).read_text(encoding="utf-8") for name in names)

@@ -461,6 +461,8 @@ class TestIdUtils:
     def validate_uniqueness_in_list(ids: Sequence[str]) -> bool:
         """Whether all are different."""
         called("TestIdUtils.validate_uniqueness_in_list")
+        if isinstance(ids, str | bytes):
+            raise InvalidId(f"ids is of type {type(ids).__name__}; expected several IDs", text=ids)
         return len(set(ids)) == len(ids)
 
     @staticmethod

@@ -21,9 +21,12 @@ from canonid.core import Reading
 from canonid.errors import InvalidId
 
 _NAME_THEIR_TYPE = frozenset(
-    {"manager", "manager-uuid", "manager-typed", "manager-thread", "context", "run-of-uuid"}
-)
-_STRUCTURED = _NAME_THEIR_TYPE | {"part", "part-of", "test-context", "test-gap"}
+    {
+        "manager", "manager-uuid", "manager-typed", "manager-thread",
+        "thread-context", "run-context", "request-context", "run-of-uuid",
+    }
+)  # fmt: skip
+_STRUCTURED = _NAME_THEIR_TYPE | {"manager-any", "part", "part-of", "test-context", "test-gap"}
 _AS_THREADS = ("websocket_factory_", "context_", "agent_")  # what callers passed for a thread
 
 
@@ -249,7 +252,7 @@ class UnifiedIDManager:
 
     @staticmethod
     def _extract_id_type_from_structured(id_value: str) -> IDType | None:
-        named = [reading.kind for reading in _readings(id_value) if reading.format in _NAME_THEIR_TYPE]
+        named = _types_named(id_value)
         return IDType(named[0]) if named else None
 
     # Runs and threads
@@ -390,8 +393,15 @@ def _fits(text: object, id_type: IDType | None) -> bool:
         return True
     if not isinstance(id_type, IDType):
         return False
-    named = {reading.kind for reading in _readings(text) if reading.format in _NAME_THEIR_TYPE}
+    named = _types_named(text)
     return not named or id_type.value in named
+
+
+def _types_named(text: object) -> list[str]:
+    """The types that a structured ID may be of, the likeliest first."""
+    structured = texts.read_structured(text)
+    read = [reading.kind for reading in _readings(text) if reading.format in _NAME_THEIR_TYPE]
+    return [structured.type, *read] if structured else read
 
 
 def _is_run(text: object) -> bool:
