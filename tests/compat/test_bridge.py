@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from canonid import compat
 from canonid.compat import id_migration_bridge as module
 from canonid.compat.id_migration_bridge import IdFormat, IdMigrationBridge
 from canonid.compat.texts import normalised, original
@@ -217,6 +218,13 @@ def test_tools_agents_and_messages_lie_below_what_they_were_made_for():
 
 def test_the_bridge_of_the_process_is_one():
     assert module.get_migration_bridge() is module.get_migration_bridge()
+
+
+def test_a_clean_up_that_finds_nothing_is_counted():
+    pools = {"runs": {"run-1": 1}}
+    assert module.cleanup_resources_by_pattern("thread-of-nobody", pools) == 0
+    assert pools == {"runs": {"run-1": 1}}
+    assert compat.stats().unmatched == 1
 
 
 def test_pools_are_gone_through_in_linear_time():

@@ -14,9 +14,9 @@ import pytest
 
 from canonid import compat
 from canonid.compat import unified_id_manager
+from canonid.compat.counting import OTHERS, Usage
 from canonid.compat.unified_id_generator import UnifiedIdGenerator
 from canonid.compat.unified_id_manager import IDType, UnifiedIDManager
-from canonid.compat.usage import OTHERS, Usage
 
 
 def facade_over(usage):

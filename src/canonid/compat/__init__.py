@@ -6,6 +6,6 @@ Replacing an import line by `canonid.compat.unified_id_manager`, `.unified_id_ge
 
 from canonid.compat.claims import ClaimRefused
 from canonid.compat.configuring import Stats, claim, configure, forget, stats, usage
-from canonid.compat.usage import Use
+from canonid.compat.counting import Use
 
 __all__ = ["ClaimRefused", "Stats", "Use", "claim", "configure", "forget", "stats", "usage"]

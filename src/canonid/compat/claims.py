@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from canonid.compat.lineage import PRINCIPAL, Lineage
 from canonid.compat.locking import ForkSafeLock
 from canonid.errors import CanonidError, show
-from canonid.scopes import Release, Resource, Scope
+
+if TYPE_CHECKING:  # who uses no scopes needn't wait for asyncio to be imported
+    from canonid.scopes import Release, Resource, Scope
 
 LIMIT = 100_000
 

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from canonid.aliases import Store
 from canonid.compat.claims import LIMIT as CLAIMS
+from canonid.compat.counting import Use
 from canonid.compat.state import state
-from canonid.compat.usage import Use
 from canonid.core import Registry
 from canonid.errors import InvalidId
-from canonid.scopes import Release, Resource, Scope
+
+if TYPE_CHECKING:
+    from canonid.aliases import Store
+    from canonid.scopes import Release, Resource, Scope
 
 
 class Stats(NamedTuple):
     """What the facades of this process hold, and what they had to give up.
 
     `links` records of lineage are in memory, `forgotten` were dropped from it; `unrecorded` chains could not
-    be written to the store. `claims` legacy IDs are live in scopes, `refused` were too many.
+    be written to the store. `claims` legacy IDs are live in scopes, `refused` were too many. `unmatched`
+    clean-ups found nothing that belongs to their target.
     """
 
     links: int
@@ -25,6 +28,7 @@ class Stats(NamedTuple):
     unrecorded: int
     claims: int
     refused: int
+    unmatched: int
 
 
 def configure(
@@ -76,7 +80,14 @@ def usage() -> list[Use]:
 def stats() -> Stats:
     """What the facades of this process hold; see `Stats`."""
     lineage, claims = state.lineage, state.claims
-    return Stats(len(lineage), lineage.forgotten, lineage.unrecorded, claims.live, claims.refused)
+    return Stats(
+        links=len(lineage),
+        forgotten=lineage.forgotten,
+        unrecorded=lineage.unrecorded,
+        claims=claims.live,
+        refused=claims.refused,
+        unmatched=state.unmatched,
+    )
 
 
 def forget() -> None:
@@ -87,4 +98,5 @@ def forget() -> None:
     state.lineage.forget()
     state.lineage.registry = None
     state.lineage.store = None
+    state.unmatched = 0
     state.usage.forget()

@@ -263,6 +263,8 @@ def cleanup_resources_by_pattern(
         for text in [text for text in list(_mapping(pool, "a pool")) if belongs(text)]:
             pool.pop(text, None)
             removed += 1
+    if not removed:
+        state.count_unmatched()
     log.debug("%d resources of %s removed", removed, show(target), extra={"canonid_context": logger_context})
     return removed
 

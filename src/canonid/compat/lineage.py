@@ -9,14 +9,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
-from canonid.aliases import Lineage as StoredLineage
-from canonid.aliases import Store
 from canonid.compat.locking import ForkSafeLock
 from canonid.compat.recent import Recent
 from canonid.compat.texts import key
 from canonid.core import Identity, Registry
 from canonid.errors import CanonidError, InvalidId, NotFound
+
+if TYPE_CHECKING:  # who uses no store needn't wait for sqlite3 to be imported
+    from canonid.aliases import Lineage as StoredLineage
+    from canonid.aliases import Store
 
 log = logging.getLogger("canonid.compat")
 

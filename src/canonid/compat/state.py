@@ -9,8 +9,9 @@ import os
 from collections.abc import Mapping
 
 from canonid.compat.claims import Claims
+from canonid.compat.counting import Usage
 from canonid.compat.lineage import Lineage
-from canonid.compat.usage import Usage
+from canonid.compat.locking import ForkSafeLock
 
 SERVICE = "CANONID_COMPAT_SERVICE"
 WARN = "CANONID_COMPAT_WARN"
@@ -22,11 +23,18 @@ class State:
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self.test_names = True
+        self.unmatched = 0
+        self._lock = ForkSafeLock()
         self.lineage = Lineage()
         self.claims = Claims(self.lineage)
         self.usage = Usage(
             environment.get(SERVICE, ""), warn=environment.get(WARN, "").strip().lower() not in OFF
         )
+
+    def count_unmatched(self) -> None:
+        """Count a clean-up that found nothing."""
+        with self._lock:
+            self.unmatched += 1
 
 
 state = State(os.environ)
