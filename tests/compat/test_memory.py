@@ -71,3 +71,14 @@ def test_forgotten_lineage_is_below_nothing():
     below = lineage.at_or_below("user_ada")
     assert not below("run_0") and below("run_39")
     assert len(lineage) == 16 and lineage.forgotten > 0
+
+
+def test_what_is_released_late_outlives_what_was_released_early():
+    records = Records()
+    for number, moment in enumerate((0.0, 3000.0, 3700.0, 6700.0, 10_400.0)):
+        records.add(f"id_{number}", Record("t", 0.0, None, None))
+        records.release(f"id_{number}", now=moment)
+        kept = [other for other in range(number + 1) if records.get(f"id_{other}")]
+        assert kept == [
+            other for other in range(number + 1) if (0, 3000, 3700, 6700, 10_400)[other] > moment - 3600
+        ]

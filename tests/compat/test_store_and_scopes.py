@@ -14,7 +14,7 @@ from canonid.compat.lineage import Lineage
 from canonid.compat.state import state
 from canonid.compat.unified_id_generator import UnifiedIdGenerator
 from canonid.compat.unified_id_manager import IDType, UnifiedIDManager
-from canonid.errors import ClaimConflict, NotFound
+from canonid.errors import ClaimConflict, NotFound, ScopeClosed
 from canonid.scopes import ScopeTree
 
 match = UnifiedIdGenerator.ids_match_for_cleanup
@@ -188,3 +188,15 @@ def test_async_cleanups_are_awaited(tree):
 def test_a_limit_below_one_is_refused():
     with pytest.raises(ValueError, match="claims is 0"):
         compat.configure(claims=0)
+
+
+def test_a_claim_is_written_to_the_store_only_if_it_holds(store, tree):
+    thread, run, _ = UnifiedIdGenerator.generate_user_context_ids(USER, "chat")
+    other = tree.open("thread", thread, principal=USER)
+    compat.claim(other, "run", "run_chat_7_deadbeef")
+    assert store.lineage("run_chat_7_deadbeef", "run").principal == store.lineage(run, "run").principal
+    asyncio.run(close(other))
+    with pytest.raises(ScopeClosed):
+        compat.claim(other, "run", "run_chat_8_deadbeef")
+    with pytest.raises(NotFound):
+        store.lineage("run_chat_8_deadbeef", "run")

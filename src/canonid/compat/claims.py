@@ -43,17 +43,19 @@ class Claims:
                 )
             self.live += 1
 
-        pinned = self._lineage.pin(*texts, kinds=kinds)
+        pinned = self._lineage.pin(*texts)
 
         def leave() -> object:
             self._leave(pinned, keep=True)
             return None if release is None else release()
 
         try:
-            return scope.claim(kind, text, leave)
+            resource = scope.claim(kind, text, leave)
         except BaseException:
             self._leave(pinned, keep=False)
             raise
+        self._lineage.record(*texts, kinds=kinds)  # for the store, which is told of what holds only
+        return resource
 
     def _leave(self, pinned: list[str], *, keep: bool) -> None:
         self._lineage.unpin(pinned, keep=keep)

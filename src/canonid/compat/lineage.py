@@ -102,8 +102,8 @@ class Lineage:
                 log.warning("lineage is kept in memory only, here and maybe later: %s", error)
             self.unrecorded += 1
 
-    def pin(self, *chain: str, kinds: Sequence[str]) -> list[str]:
-        """As `record`, and not forgotten until `unpin` is called with what this gives.
+    def pin(self, *chain: str) -> list[str]:
+        """As `record`, in memory only, but not forgotten until `unpin` is called with what this gives.
 
         Where a child is recorded under something above its place in the chain, the chain is more precise
         and counts.
@@ -120,8 +120,6 @@ class Lineage:
                     self._pins[below] = _Pin(parent if recorded is None or precise else recorded)
                 self._pins[below].count += 1
                 pinned.append(below)
-        if self.store is not None:
-            self._store(self.store, chain, kinds)
         return pinned
 
     def unpin(self, pinned: Iterable[str], *, keep: bool = True) -> None:

@@ -32,6 +32,7 @@ class Records(Generic[T]):
         self._lock = ForkSafeLock()
         self._active: Recent[Record[T]] = Recent(limit)
         self._released: Recent[Record[T]] = Recent(RELEASED_LIMIT)
+        self._released_since = 0.0  # when the oldest of them was released, or earlier
         self._counters: dict[T, int] = {}
         self._active_by_type: dict[T, int] = {}
 
@@ -69,19 +70,21 @@ class Records(Generic[T]):
             if record is None:
                 return False
             self._count(record.type, -1)
-            self._forget_released(now - RELEASED_AGE, at_most=16)
+            if self._released_since <= now - RELEASED_AGE:
+                self._forget_released(now - RELEASED_AGE)
+                self._released_since = next((r.released_at or now for _, r in self._released.items()), now)
             self._released.put(text, record._replace(released_at=now))
             return True
 
     def forget_released(self, until: float) -> int:
         """Forget what was released up to that time; how many that were."""
         with self._lock:
-            return self._forget_released(until, at_most=len(self._released))
+            return self._forget_released(until)
 
-    def _forget_released(self, until: float, at_most: int) -> int:
+    def _forget_released(self, until: float) -> int:
         old: list[str] = []
         for text, record in self._released.items():
-            if len(old) == at_most or record.released_at is None or record.released_at > until:
+            if record.released_at is None or record.released_at > until:
                 break
             old.append(text)
         for text in old:

@@ -95,9 +95,10 @@ class UnifiedIDManager:
         called("UnifiedIDManager.generate_id")
         type_ = _type(id_type)
         start = f"{texts.part(prefix, 'prefix')}_{type_.value}" if prefix else type_.value
-        text = f"{start}_{self._records.next(type_)}_{texts.random_hex()}"
-        self._register(text, type_, prefix or None, context)
-        return text
+        while True:
+            text = f"{start}_{self._records.next(type_)}_{texts.random_hex()}"
+            if self._register(text, type_, prefix or None, context):
+                return text
 
     def register_existing_id(
         self, id_value: str, id_type: IDType, context: dict[str, Any] | None = None
