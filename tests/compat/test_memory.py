@@ -11,8 +11,8 @@ from canonid.compat.records import Record, Records
 
 ENOUGH = {
     "made and released": 100_000,
-    "made, never released": 260_000,
-    "generator, thread, run and request": 300_000,
+    "made, never released": 200_000,
+    "generator, thread, run and request": 240_000,
 }  # beyond each limit, so that more IDs add nothing; benchmarks/compat_memory.py makes a million
 
 

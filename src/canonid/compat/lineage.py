@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # who uses no store needn't wait for sqlite3 to be imported
 
 log = logging.getLogger("canonid.compat")
 
-LIMIT = 200_000
+LIMIT = 150_000
 PRINCIPAL = "user"  # the kind that a lineage begins with
 DEEPEST = 64  # steps from a thing to its principal
 

@@ -10,7 +10,7 @@ from canonid.compat.recent import Recent
 
 T = TypeVar("T")
 
-LIMIT = 200_000  # IDs that are active
+LIMIT = 150_000  # IDs that are active
 RELEASED_LIMIT = 10_000
 RELEASED_AGE = 3600.0  # seconds that a released ID is remembered
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from canonid.compat.locking import ForkSafeLock
 
-LIMIT = 20_000
+LIMIT = 10_000
 AGE = 24 * 3600.0  # seconds without use
 
 Name = tuple[str, str]  # user and thread as the caller names them; a thread without a name is ""

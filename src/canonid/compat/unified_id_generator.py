@@ -185,7 +185,7 @@ class UnifiedIdGenerator:
 
         The thread that comes back is the session's own: users who name the same thread get different
         ones. It names the session, too. A `run_id` becomes the session's run. Sessions end 24 h after
-        their last use; the last 20,000 are kept.
+        their last use; the last 10,000 are kept.
         """
         called("UnifiedIdGenerator.get_or_create_user_session")
         user = texts.part(user_id, "user_id")

@@ -73,7 +73,7 @@ class IDMetadata:
 
 
 class UnifiedIDManager:
-    """IDs by type, and which of them are active. Thread-safe; keeps the newest 200,000.
+    """IDs by type, and which of them are active. Thread-safe; keeps the newest 150,000.
 
     >>> manager = UnifiedIDManager()
     >>> text = manager.generate_id(IDType.USER, prefix="admin")
