@@ -1,0 +1,130 @@
+"""What to use in place of each old name, where code moves off the facades."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+_MINT = 'registry.mint("{}")'
+_RECOGNISE = "registry.recognise(text, kind)"
+_LINEAGE = "store.lineage(text)"
+_SCOPES = "a ScopeTree: what is live, and whose it is"
+_NEVER = "nothing: canonid.compat counts for itself"
+
+_BY_OWNER: Mapping[str, Mapping[str, str]] = {
+    "UnifiedIDManager": {
+        "generate_id": "registry.mint(kind)",
+        "register_existing_id": "store.record(text, parent=…), or scope.claim(kind, text) for what is live",
+        "register_uuid_as_structured": "store.record(text, parent=…): a UUID needs no other text",
+        "get_id_metadata": _LINEAGE,
+        "is_valid_id": "store.authorise(text, principal=…)",
+        "release_id": "await scope.release(kind, text)",
+        "get_active_ids": "tree.snapshot(principal)",
+        "count_active_ids": "tree.stats",
+        "cleanup_released_ids": "nothing: scopes forget what is released",
+        "get_stats": "tree.stats",
+        "reset_counters": "nothing: canonical IDs have no counter",
+        "clear_all": "a new ScopeTree",
+        "is_valid_id_format_compatible": _RECOGNISE,
+        "validate_and_normalize_id": "registry.canonical(text, kind)",
+        "convert_uuid_to_structured": 'registry.translate(text, "typeid", kind)',
+        "convert_structured_to_uuid": 'registry.translate(text, "uuid", kind)',
+        "generate_run_id": 'registry.mint("run") and store.record(run, parent=thread)',
+        "extract_thread_id": "store.lineage(run).parent",
+        "validate_run_id": 'registry.recognise(text, "run")',
+        "parse_run_id": 'registry.parse(text, "run")',
+        "generate_thread_id": _MINT.format("thread"),
+        "generate_connection_id": _MINT.format("connection"),
+        "generate_request_id": _MINT.format("request"),
+        "validate_thread_id": 'registry.recognise(text, "thread")',
+        "validate_id_pair": _LINEAGE,
+        "get_format_info": "registry.recognise(text)",
+        "migrate_to_canonical": "store.resolve(text, kind)",
+    },
+    "unified_id_manager": {
+        "get_id_manager": "the Registry, passed in",
+        "generate_id": "registry.mint(kind)",
+        "generate_user_id": _MINT.format("user"),
+        "generate_session_id": _MINT.format("session"),
+        "generate_request_id": _MINT.format("request"),
+        "generate_agent_id": _MINT.format("agent"),
+        "generate_websocket_id": _MINT.format("connection"),
+        "generate_execution_id": _MINT.format("execution"),
+        "generate_thread_id": _MINT.format("thread"),
+        "generate_connection_id": _MINT.format("connection"),
+        "is_valid_id": "store.authorise(text, principal=…)",
+        "is_valid_id_format_compatible": _RECOGNISE,
+        "is_valid_id_format": "registry.recognise(text)",
+        "convert_uuid_to_structured": 'registry.translate(text, "typeid", kind)',
+        "convert_structured_to_uuid": 'registry.translate(text, "uuid", kind)',
+        "validate_and_normalize_id": "registry.canonical(text, kind)",
+    },
+    "UnifiedIdGenerator": {
+        "generate_base_id": "registry.mint(kind)",
+        "generate_user_context_ids": "registry.mint for each, and store.record(child, parent=…)",
+        "generate_websocket_connection_id": _MINT.format("connection"),
+        "generate_websocket_client_id": _MINT.format("connection"),
+        "generate_agent_execution_id": _MINT.format("agent"),
+        "generate_tool_execution_id": _MINT.format("tool"),
+        "generate_message_id": _MINT.format("message"),
+        "generate_session_id": _MINT.format("session"),
+        "generate_error_context_id": "an incident ID of your own kind",
+        "generate_batch_ids": "registry.mint(kind), as often as needed",
+        "parse_id": "registry.parse(text, kind)",
+        "is_valid_id": _RECOGNISE,
+        "get_id_age": "registry.parse(text, kind).time",
+        "get_or_create_user_session": 'tree.open("session", text, principal=user)',
+        "get_existing_session": 'tree.find("session", text, principal=user)',
+        "cleanup_expired_sessions": "await scope.close()",
+        "get_active_sessions_count": "tree.stats",
+        "invalidate_user_sessions": "await scope.close()",
+        "reset_global_counter": "nothing: canonical IDs have no counter",
+        "normalize_id_format": "registry.canonical(text, kind)",
+        "extract_pattern_info": "registry.recognise(text)",
+        "ids_match_for_cleanup": _SCOPES,
+        "translate_legacy_context_ids": "store.resolve(text, kind)",
+        "generate_id": "registry.mint(kind)",
+        "generate_user_id": _MINT.format("user"),
+        "generate_thread_id": _MINT.format("thread"),
+        "generate_run_id": _MINT.format("run"),
+        "generate_request_id": _MINT.format("request"),
+        "generate_connection_id": _MINT.format("connection"),
+        "generate_execution_id": _MINT.format("execution"),
+        "generate_task_id": "registry.mint(kind)",
+    },
+    "TestIdUtils": {
+        "reset": "nothing: canonical IDs have no counter",
+        "create_test_id": "registry.mint(kind)",
+        "validate_uniqueness_in_list": "len(set(ids)) == len(ids)",
+        "create_test_context_ids": "registry.mint(kind)",
+    },
+    "unified_id_generator": {
+        "reset_global_counter": "nothing: canonical IDs have no counter",
+        "generate_uuid_replacement": "registry.mint(kind): 8 digits are too few for an ID",
+        "create_user_execution_context_factory": "registry.mint for each, and store.record(child, parent=…)",
+    },
+    "IdMigrationBridge": {
+        "detect_id_format": "registry.recognise(text)",
+        "translate_id": "registry.translate(text, format, kind)",
+        "find_matching_ids": _SCOPES,
+        "normalize_context_ids": "store.resolve(text, kind)",
+        "get_cleanup_key": "store.resolve(text, kind).canonical",
+        "validate_migration_safety": "registry.recognise for each text",
+        "get_translation_stats": _NEVER,
+        "clear_cache": "nothing: translating is pure",
+    },
+    "id_migration_bridge": {
+        "get_migration_bridge": "the Registry, passed in",
+        "normalize_for_cleanup": "store.resolve(text, kind).canonical",
+        "find_cleanup_matches": _SCOPES,
+        "validate_id_compatibility": "registry.same(a, b)",
+        "find_matching_resources": _SCOPES,
+        "cleanup_resources_by_pattern": "await scope.close()",
+        "normalize_connection_id": 'registry.canonical(text, "connection")',
+        "validate_resource_compatibility": _LINEAGE,
+        "get_cleanup_priority": "nothing: what is claimed is released, however it is written",
+    },
+}
+
+REPLACEMENTS: Mapping[str, str] = {
+    f"{owner}.{name}": use for owner, names in _BY_OWNER.items() for name, use in names.items()
+}
