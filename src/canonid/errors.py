@@ -11,6 +11,7 @@
     │   ├── AliasConflict
     │   ├── LineageConflict
     │   └── ClaimConflict
+    ├── ClaimRefused                        canonid.compat keeps as many live legacy IDs as it may
     ├── ScopeClosed                         nothing can be put into a closed scope
     ├── StoreError                          a store can't be opened, read or written
     └── MissingExtra         (ImportError)  an optional dependency is not installed
@@ -115,6 +116,12 @@ class LineageConflict(Conflict):
 
 class ClaimConflict(Conflict):
     """The resource is already live in a scope, or belongs to another principal."""
+
+
+class ClaimRefused(CanonidError):
+    """As many legacy IDs are live in scopes as canonid.compat keeps; release some first. Field: `limit`."""
+
+    limit: int
 
 
 class ScopeClosed(CanonidError):

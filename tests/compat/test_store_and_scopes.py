@@ -8,13 +8,13 @@ import pytest
 
 from canonid import Identity, compat
 from canonid.aliases import SQLiteStore
-from canonid.compat.claims import ClaimRefused, Claims
+from canonid.compat.claims import Claims
 from canonid.compat.id_migration_bridge import cleanup_resources_by_pattern, normalize_for_cleanup
 from canonid.compat.lineage import Lineage
 from canonid.compat.state import state
 from canonid.compat.unified_id_generator import UnifiedIdGenerator
 from canonid.compat.unified_id_manager import IDType, UnifiedIDManager
-from canonid.errors import ClaimConflict, NotFound, ScopeClosed
+from canonid.errors import ClaimConflict, ClaimRefused, NotFound, ScopeClosed
 from canonid.scopes import ScopeTree
 
 match = UnifiedIdGenerator.ids_match_for_cleanup
@@ -65,6 +65,18 @@ def test_nobody_adopts_what_only_the_store_knows(store):
     for foreign in (run, thread, USER):
         ids = UnifiedIdGenerator.get_or_create_user_session(mallory, "t", foreign)
         assert not match(ids["thread_id"], request) and not match(mallory, request)
+
+
+def test_a_user_whom_somebody_called_a_run_before_is_not_adopted_with_a_store_either(store):
+    """A UUID can be read as a run and as a user."""
+    ada, mallory = "12345678-9abc-4def-8123-456789abcdef", "user_1757409218490_3_deadbeef"
+    ids = UnifiedIdGenerator.get_or_create_user_session(mallory, "t", ada)
+    assert match(ids["thread_id"], ids["run_id"])
+    _, run, request = UnifiedIdGenerator.generate_user_context_ids(ada, "chat")
+    assert not match(mallory, request)
+    state.lineage.forget()
+    assert not match(mallory, request)
+    assert match(run, request)
 
 
 def test_other_writings_match_by_the_registry_and_by_aliases(store, registry):

@@ -4,8 +4,8 @@ Replacing an import line by `canonid.compat.unified_id_manager`, `.unified_id_ge
 `.id_migration_bridge` is the first step off them; docs/compat.md tells the others.
 """
 
-from canonid.compat.claims import ClaimRefused
 from canonid.compat.configuring import Stats, claim, configure, forget, stats, usage
 from canonid.compat.counting import Use
+from canonid.errors import ClaimRefused
 
 __all__ = ["ClaimRefused", "Stats", "Use", "claim", "configure", "forget", "stats", "usage"]

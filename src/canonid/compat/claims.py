@@ -6,18 +6,12 @@ from typing import TYPE_CHECKING
 
 from canonid.compat.lineage import PRINCIPAL, Lineage
 from canonid.compat.locking import ForkSafeLock
-from canonid.errors import CanonidError, show
+from canonid.errors import ClaimRefused, show
 
 if TYPE_CHECKING:  # who uses no scopes needn't wait for asyncio to be imported
     from canonid.scopes import Release, Resource, Scope
 
 LIMIT = 100_000
-
-
-class ClaimRefused(CanonidError):
-    """As many legacy IDs as the facades can keep are live in scopes; release some first. Field: `limit`."""
-
-    limit: int
 
 
 class Claims:
