@@ -235,3 +235,10 @@ def test_pools_are_gone_through_in_linear_time():
     pools = {"runs": pool}
     assert module.cleanup_resources_by_pattern("user_7", pools, {"connection": "x"}) == 30
     assert len(pool) == 2970
+
+
+def test_long_translations_are_counted_but_not_kept():
+    bridge = IdMigrationBridge()
+    bridge.translate_id("thread_" + "a" * 2000 + "_4_deadbeef")
+    assert bridge.get_translation_stats()["total_translations"] == 1
+    assert bridge.get_translation_stats()["cache_size"] == 0

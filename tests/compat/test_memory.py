@@ -37,6 +37,18 @@ def test_long_texts_use_up_the_room_of_several():
     assert len(recent) <= 10
 
 
+def test_long_values_use_up_the_room_of_several_and_give_it_back():
+    recent = Recent(100)
+    for number in range(100):
+        recent.put(str(number), "x" * 1280)
+    assert len(recent) <= 10
+    for name in list(recent):
+        recent.pop(name)
+    for number in range(100):
+        recent.put(str(number), "x")
+    assert len(recent) == 100
+
+
 def test_putting_again_makes_newest_and_clearing_forgets():
     recent = Recent(2)
     for text in ("a", "b", "a", "c"):

@@ -21,11 +21,27 @@ from canonid.compat.state import called, state
 from canonid.compat.unified_id_generator import UnifiedIdGenerator
 from canonid.errors import InvalidId, show
 
-M = TypeVar("M", bound=Mapping[str, Any])
+__all__ = [
+    "IdFormat",
+    "IdMigrationBridge",
+    "IdTranslationResult",
+    "cleanup_resources_by_pattern",
+    "find_cleanup_matches",
+    "find_matching_resources",
+    "get_cleanup_priority",
+    "get_migration_bridge",
+    "normalize_connection_id",
+    "normalize_for_cleanup",
+    "validate_id_compatibility",
+    "validate_resource_compatibility",
+]
+
+_M = TypeVar("_M", bound=Mapping[str, Any])
 
 log = logging.getLogger("canonid.compat")
 
 _CACHED = 10_000  # translations; being pure, they are kept for the statistics only
+_LONGEST_CACHED = 512  # characters
 _PRIORITIES = {"ssot": 100, "unknown": 10}
 _LEGACY_PRIORITY = 50
 
@@ -65,9 +81,9 @@ class IdMigrationBridge:
     def __init__(self) -> None:
         self.translation_cache: OrderedDict[str, IdTranslationResult] = OrderedDict()
         self.pattern_registry: dict[IdFormat, re.Pattern[str]] = {
-            IdFormat.SSOT: re.compile(r".+_[0-9]{13}_[0-9]{1,12}(?:_[0-9a-f]{1,255})?"),
-            IdFormat.LEGACY_THREAD: re.compile(r"thread_.+_[0-9]{1,12}_[0-9a-f]{8}"),
-            IdFormat.LEGACY_RUN: re.compile(r"(?:run|req)_.+_[0-9]{1,12}_[0-9a-f]{8}"),
+            IdFormat.SSOT: re.compile(r".*_[0-9]{13}_[0-9]{1,12}(?:_[0-9a-f]{1,255})?"),
+            IdFormat.LEGACY_THREAD: re.compile(r"thread_.*_[0-9]{1,12}_[0-9a-f]{8}"),
+            IdFormat.LEGACY_RUN: re.compile(r"(?:run|req)_.*_[0-9]{1,12}_[0-9a-f]{8}"),
             IdFormat.WEBSOCKET_FACTORY: re.compile(r"websocket_factory_[0-9]{1,13}"),
             IdFormat.DATABASE_SESSION: re.compile(r"session_[0-9]{1,5}_[0-9a-f]{8}"),
         }
@@ -85,7 +101,7 @@ class IdMigrationBridge:
         for format_, pattern in self.pattern_registry.items():
             if pattern.fullmatch(text):
                 return format_, _CERTAINTY.get(format_, 0.9)
-        registry = state.lineage.registry or legacy_registry()
+        registry = state.lineage.registry or legacy_registry(test_names=state.test_names)
         canonical = registry.recognise(text).answer
         is_canonical = canonical is not None and canonical.canonical == text
         return (IdFormat.SSOT, 1.0) if is_canonical else (IdFormat.UNKNOWN, 0.0)
@@ -103,7 +119,7 @@ class IdMigrationBridge:
         result = IdTranslationResult(text, translated, format_, translated != text, certainty)
         with self._lock:
             self._translated[format_] += 1
-            if isinstance(text, str) and len(text) <= texts.LONGEST:
+            if isinstance(text, str) and len(text) <= _LONGEST_CACHED:
                 self.translation_cache[text] = result
                 self.translation_cache.move_to_end(text)
             while len(self.translation_cache) > _CACHED:
@@ -238,7 +254,7 @@ def validate_id_compatibility(a: str, b: str) -> bool:
 # For the WebSocket layer
 
 
-def _mapping(value: M, what: str) -> M:
+def _mapping(value: _M, what: str) -> _M:
     if not isinstance(value, Mapping):
         raise InvalidId(f"{what} is of type {type(value).__name__}; expected a dict", text=value)
     return value

@@ -44,7 +44,7 @@ class Recent(Generic[V]):
         """Make this the newest entry; the values that were forgotten for it."""
         self.pop(text)
         self._entries[text] = value
-        self._characters += len(text)
+        self._characters += _length(text, value)
         gone: list[V] = []
         while len(self._entries) > self.limit or self._characters > self.limit * USUAL:
             oldest = list(islice(self._entries, max(1, len(self._entries) // 16)))
@@ -55,9 +55,14 @@ class Recent(Generic[V]):
     def pop(self, text: str) -> V | None:
         value = self._entries.pop(text, None)
         if value is not None:
-            self._characters -= len(text)
+            self._characters -= _length(text, value)
         return value
 
     def clear(self) -> None:
         self._entries.clear()
         self._characters = 0
+
+
+def _length(text: str, value: object) -> int:
+    """The characters of an entry: of the longer one, where the value is a text, too."""
+    return max(len(text), len(value)) if isinstance(value, str) else len(text)
