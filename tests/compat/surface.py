@@ -60,6 +60,10 @@ SURFACE = {
         convert_uuid_to_structured(uuid_id, id_type, prefix=None)
         convert_structured_to_uuid(structured_id)
         validate_and_normalize_id(id_value, id_type=None)
+        validate_thread_id(thread_id)
+        validate_id_pair(first_id, second_id)
+        get_format_info(id_value)
+        migrate_to_canonical(id_value, id_type=None)
     """,
     (GENERATOR, "UnifiedIdGenerator"): """
         generate_base_id(prefix='id', include_random=True, random_length=8, *, random_suffix=None)
@@ -85,7 +89,7 @@ SURFACE = {
         extract_pattern_info(text)
         ids_match_for_cleanup(a, b)
         translate_legacy_context_ids(user_id, thread_id, run_id, operation='compatibility')
-        generate_id(prefix='id', *, random_suffix=None)
+        generate_id(prefix='id', include_random=True, random_length=8, *, random_suffix=None)
         generate_user_id()
         generate_thread_id(user_id=None)
         generate_run_id(thread_id=None)

@@ -194,6 +194,7 @@ ACCEPTED = f"""
     run_chat_4_deadbeef thread_chat_4_deadbeef test_something_1_12345678 session_44_deadbeef
     websocket_factory_x_1_12345678 websocket_manager_7_12345678 my_agent_executor_1_12345678
     user_1757409218490_1_abcd1234 ws_conn_abc_1757409218490_1_abcd1234 websocket_factory_1757409218490
+    req_1_12345678 a_agent_executor_b_1_12345678 agent_executor_websocket_manager_b_1_12345678
     pending_auth awaiting_auth awaiting_auth_7 temp_auth_xyz 123456789012345 123456789012345678901
     thread_123 user__1_12345678 user_nonnumber_12345678 e2e-staging_release-v1.2.3 test-user-123 user_1
     mock-user-test staging-e2e-user-001 thread-456 fake_user concurrent_user_0 test_user_abc
@@ -299,7 +300,26 @@ def test_names_that_never_existed_do_the_obvious():
     assert not UnifiedIDManager.validate_id_pair("thread-457", run)
 
 
+def test_names_that_never_existed_are_there_on_the_module_too():
+    assert unified_id_manager.validate_thread_id("thread_chat_4_deadbeef")
+    assert unified_id_manager.get_format_info("a_agent_executor_b_1_12345678")["valid"]
+    assert unified_id_manager.validate_id_pair("thread-456", "thread-456")
+    canonical = unified_id_manager.migrate_to_canonical("thread_chat_4_deadbeef", IDType.THREAD)
+    assert canonical == UnifiedIDManager.migrate_to_canonical("thread_chat_4_deadbeef", IDType.THREAD)
+
+
 # UnifiedIdGenerator
+
+
+@pytest.mark.parametrize("empty", [{}, {"include_random": False}, {"random_length": 13}])
+def test_an_empty_prefix_or_operation_is_read_again(empty):
+    text = UnifiedIdGenerator.generate_base_id("", **empty)
+    assert UnifiedIdGenerator.parse_id(text).prefix == ""
+    assert UnifiedIdGenerator.is_valid_id(UnifiedIdGenerator.generate_id("", **empty))
+    thread, *_ = UnifiedIdGenerator.generate_user_context_ids("user_1", "")
+    assert UnifiedIdGenerator.parse_id(thread).prefix == "thread_"
+    normalised = UnifiedIdGenerator.normalize_id_format(thread)
+    assert normalised != thread and UnifiedIdGenerator.ids_match_for_cleanup(thread, normalised)
 
 
 @pytest.mark.parametrize(
@@ -383,7 +403,7 @@ def test_what_the_generator_writes_it_reads(prefix, include_random, length):
 def test_parsing_keeps_underscores_in_the_prefix():
     parsed = UnifiedIdGenerator.parse_id("a_b__c_1757409218490_12_deadbeef")
     assert parsed == IdComponents("a_b__c", 1757409218490, 12, "deadbeef", "a_b__c_1757409218490_12_deadbeef")
-    for text in ("", "x", "a_b_c", UUID, "user_1_deadbeef", "_1757409218490_1_deadbeef", None):
+    for text in ("", "x", "a_b_c", UUID, "user_1_deadbeef", "1757409218490_1_deadbeef", None):
         assert UnifiedIdGenerator.parse_id(text) is None
         assert UnifiedIdGenerator.get_id_age(text) == -1
 

@@ -8,6 +8,7 @@ import pytest
 
 from canonid.compat.sessions import Session, Sessions
 from canonid.compat.unified_id_generator import UnifiedIdGenerator
+from canonid.compat.unified_id_manager import UnifiedIDManager
 
 get = UnifiedIdGenerator.get_or_create_user_session
 match = UnifiedIdGenerator.ids_match_for_cleanup
@@ -103,6 +104,33 @@ def test_nobody_adopts_a_user_or_a_thread_by_calling_it_their_run(name):
     below = UnifiedIdGenerator.generate_run_id(name)
     mallory = get("user_mallory", "t", name)
     assert not match(mallory["thread_id"], below) and not match("user_mallory", name)
+
+
+def test_who_was_called_a_run_before_being_known_is_not_adopted():
+    """Before anything was recorded of them: what they make later shows what they are."""
+    for number, name in enumerate(("user_ada", "thread-of-ada")):
+        ids = get("user_mallory", f"t{number}", name)
+        assert match(ids["thread_id"], name), "a run, for all that is known"
+    thread, run, request = UnifiedIdGenerator.generate_user_context_ids("user_ada", "chat")
+    in_thread = UnifiedIDManager.generate_run_id("thread-of-ada")
+    for theirs in (thread, run, request, in_thread, "user_ada"):
+        assert not match("user_mallory", theirs)
+    get("user_mallory", "t9", "user_ada")
+    assert not match("user_mallory", request), "nor later"
+
+
+def test_a_request_of_a_named_run_leaves_the_run_where_it_is():
+    ids = get("user_ada", "t", "my-run")
+    request = UnifiedIdGenerator.generate_request_id("my-run")
+    assert match(ids["thread_id"], "my-run") and match("user_ada", request)
+
+
+def test_a_dict_put_in_the_place_of_the_sessions_starts_afresh(monkeypatch):
+    get("user_ada", "t")
+    monkeypatch.setattr(UnifiedIdGenerator, "_active_sessions", {})
+    assert UnifiedIdGenerator.get_active_sessions_count() == 0
+    assert get("user_ada", "t")["thread_id"] == get("user_ada", "t")["thread_id"]
+    assert UnifiedIdGenerator.get_active_sessions_count() == 1
 
 
 def test_a_blank_user_has_no_session():

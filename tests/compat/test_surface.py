@@ -106,3 +106,19 @@ def test_names_patched_in_place_are_what_module_functions_call():
         assert generator.create_user_execution_context_factory("u")["run_id"] == "r"
     with mock.patch("canonid.compat.unified_id_generator.time.time", return_value=1e9):
         assert "_1000000000000_" in generator.UnifiedIdGenerator.generate_base_id("x")
+
+
+@pytest.mark.parametrize("name", [module for module, owner in SURFACE if owner is None])
+def test_a_star_imports_the_old_names_and_nothing_else(name):
+    module = load(name)
+    own = {key for key, value in vars(module).items() if getattr(value, "__module__", "") == module.__name__}
+    assert set(module.__all__) == {key for key in own if not key.startswith("_")}
+
+
+@pytest.mark.parametrize(
+    "name", ["id", "user_id", "thread_id", "run_id", "request_id", "connection_id", "task_id"]
+)
+def test_names_that_never_existed_go_through_the_base(name):
+    generator = load(GENERATOR).UnifiedIdGenerator
+    with mock.patch.object(generator, "generate_base_id", return_value="x_1"):
+        assert getattr(generator, f"generate_{name}")() == "x_1"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from importlib.resources import files
 
-from canonid.compat.texts import read_uuid
+from canonid.compat.texts import names_a_part, read_uuid
 from canonid.core import Registry
 
 
@@ -19,10 +19,14 @@ def legacy_registry(*, test_names: bool = False) -> Registry:
 
 
 def is_known(text: object, *others: Registry | None, test_names: bool) -> bool:
-    """Whether a text is a UUID, or written in a format of the legacy systems or of the other registries."""
+    """Whether a text is a UUID, or written in a format of the legacy systems or of the other registries.
+
+    One that names a part of the WebSocket layer in its middle is, too, which no format can declare: such a
+    name may stand in it twice.
+    """
     if not isinstance(text, str):
         return False
-    if read_uuid(text):
+    if read_uuid(text) or names_a_part(text):
         return True
     registries = (legacy_registry(test_names=test_names), *others)
     return any(registry.recognise(text).readings for registry in registries if registry is not None)

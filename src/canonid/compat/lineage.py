@@ -25,7 +25,14 @@ log = logging.getLogger("canonid.compat")
 
 LIMIT = 150_000
 PRINCIPAL = "user"  # the kind that a lineage begins with
+RUN = "run"  # the kind whose texts callers bring along
 DEEPEST = 64  # steps from a thing to its principal
+
+
+class _Said(str):
+    """A parent that a caller named; what the text turns out to be counts for more."""
+
+    __slots__ = ()
 
 
 class _Pin:
@@ -64,15 +71,20 @@ class Lineage:
 
     # Writing
 
-    def record(self, *chain: str, kinds: Sequence[str] = ()) -> None:
+    def record(self, *chain: str, kinds: Sequence[str] = (), said: bool = False) -> None:
         """Record a chain downwards: each text belongs to the one before it.
 
         `kinds` names their kinds for the store, where a text alone wouldn't tell. What the store refuses is
         kept in memory only, counted and logged.
+        If it is only `said` that the children are runs, they may be users or threads that somebody else
+        named so: as soon as one of them has a thread or a run of its own, it is below nothing. The store is
+        told only of what can't be read as anything but a run.
         """
+        if kinds and kinds[0] != RUN:
+            self._withdraw(chain[0])
         for parent, child in pairwise(chain):
-            self._add(child, parent)
-        if self.store is not None:
+            self._add(child, _Said(parent) if said else parent)
+        if self.store is not None and (not said or all(self._kinds(child) == {RUN} for child in chain[1:])):
             self._store(self.store, chain, kinds or [""] * len(chain))
 
     def _add(self, child: str, parent: str) -> None:
@@ -87,6 +99,15 @@ class Lineage:
             if self._parent(above) is None:
                 self._tops.put(above, True)
 
+    def _withdraw(self, text: str) -> None:
+        """Forget what is above a text, if that was only said."""
+        name = key(text)
+        if name is None:
+            return
+        with self._lock:
+            if isinstance(self._parents.get(name), _Said):
+                self._parents.pop(name)
+
     def _store(self, store: Store, chain: Sequence[str], kinds: Sequence[str]) -> None:
         parent: str | None = None
         parent_kind: str | None = None
@@ -94,7 +115,7 @@ class Lineage:
             for text, name in zip(chain, kinds, strict=True):
                 kind = name or None
                 # Only a user begins a lineage; a thread whose user isn't known would be its own principal.
-                if parent is not None or (kind == PRINCIPAL and not self._stored(text)):
+                if parent is not None or (kind == PRINCIPAL and not self._is_principal(text)):
                     store.record(text, kind=kind, parent=parent, parent_kind=parent_kind)
                 parent, parent_kind = text, kind
         except CanonidError as error:
@@ -246,10 +267,16 @@ class Lineage:
         if self.store is None or self.registry is None:
             return []
         records = []
-        kinds: set[str | None] = {reading.kind for reading in self.registry.recognise(name).readings}
-        for kind in kinds or {None}:
+        for kind in self._kinds(name) or {None}:
             try:
                 records.append(self.store.lineage(name, kind))
             except NotFound:
                 continue
         return records
+
+    def _is_principal(self, text: str) -> bool:
+        return any(record.kind == PRINCIPAL for record in self._stored(text))
+
+    def _kinds(self, text: str) -> set[str | None]:
+        """The kinds that a text fits by the team's own registry."""
+        return set() if self.registry is None else {r.kind for r in self.registry.recognise(text).readings}

@@ -57,6 +57,10 @@ _BY_OWNER: Mapping[str, Mapping[str, str]] = {
         "convert_uuid_to_structured": 'registry.translate(text, "typeid", kind)',
         "convert_structured_to_uuid": 'registry.translate(text, "uuid", kind)',
         "validate_and_normalize_id": "registry.canonical(text, kind)",
+        "validate_thread_id": 'registry.recognise(text, "thread")',
+        "validate_id_pair": _LINEAGE,
+        "get_format_info": "registry.recognise(text)",
+        "migrate_to_canonical": "store.resolve(text, kind)",
     },
     "UnifiedIdGenerator": {
         "generate_base_id": "registry.mint(kind)",

@@ -23,10 +23,10 @@ _UUID = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 _GENERATED = re.compile(
-    r"(?P<prefix>.+)_(?P<time>[0-9]{13})_(?P<counter>[0-9]{1,12})(?:_(?P<random>[0-9a-f]{1,255}))?"
+    r"(?P<prefix>.*)_(?P<time>[0-9]{13})_(?P<counter>[0-9]{1,12})(?:_(?P<random>[0-9a-f]{1,255}))?"
 )
 _CONTEXT = re.compile(
-    r"(?P<kind>thread|run|req)_(?P<operation>.+)_(?P<counter>[0-9]{1,12})_(?P<random>[0-9a-f]{8})"
+    r"(?P<kind>thread|run|req)_(?P<operation>.*)_(?P<counter>[0-9]{1,12})_(?P<random>[0-9a-f]{8})"
 )
 TYPES = (
     "user", "session", "request", "agent", "tool", "transaction", "websocket", "execution", "trace", "metric",
@@ -35,6 +35,8 @@ TYPES = (
 _STRUCTURED = re.compile(
     rf"(?:(?P<prefix>.+)_)?(?P<type>{'|'.join(TYPES)})_(?P<counter>0|[1-9][0-9]{{0,28}})_(?P<random>[0-9a-f]{{8}})"
 )
+PARTS = ("websocket_factory", "websocket_manager", "agent_executor")
+_COUNTED = re.compile(r"(?P<start>[A-Za-z0-9_.@:+|-]{1,192})_[0-9]{1,12}_[0-9a-f]{8}")
 _FACTORY = re.compile(r"websocket_factory_(?P<time>0|[1-9][0-9]{0,12})")
 _FACTORY_PREFIX = "websocket_factory"
 _UUID_LENGTHS = frozenset({32, 36, 41, 45})
@@ -147,6 +149,12 @@ def read_factory(text: object) -> int | None:
     """The number behind `websocket_factory_`."""
     found = _match(_FACTORY, text)
     return found and int(found["time"])
+
+
+def names_a_part(text: object) -> bool:
+    """Whether the text mentions a part of the WebSocket layer, anywhere before a counter and 8 hex digits."""
+    found = _match(_COUNTED, text)
+    return found is not None and any(f"_{name}_" in f"_{found['start']}_" for name in PARTS)
 
 
 def read_uuid(text: object) -> str | None:

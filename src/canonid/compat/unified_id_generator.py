@@ -17,6 +17,15 @@ from canonid.compat.sessions import Session, Sessions
 from canonid.compat.state import called, state
 from canonid.errors import InvalidId
 
+__all__ = [
+    "IdComponents",
+    "TestIdUtils",
+    "UnifiedIdGenerator",
+    "create_user_execution_context_factory",
+    "generate_uuid_replacement",
+    "reset_global_counter",
+]
+
 _YEAR = 365 * 24 * 3600 * 1000  # milliseconds
 _AHEAD = 3600 * 1000
 _FIRST_REAL = 10**12  # a 13-digit millisecond without leading zeros; what has them was written by normalising
@@ -194,16 +203,17 @@ class UnifiedIdGenerator:
         named = texts.part(thread_id, "thread_id") if thread_id else ""
         given = texts.part(run_id, "run_id") if run_id else ""
         what = texts.part(operation, "operation")
-        with cls._active_sessions.lock:
-            session = cls._active_sessions.find(user, named, time.time())
+        sessions = cls._sessions()
+        with sessions.lock:
+            session = sessions.find(user, named, time.time())
             if session is None:
                 thread = _context("thread", f"{what}_{user[:8]}")
                 session = Session(user, named, thread, given or _context("run", what), time.time())
-                cls._active_sessions.add(session)
+                sessions.add(session)
             session.run_id = given or session.run_id
             session.request_id = _context("req", what)
             ids = session.ids()
-        _record_session(user, **ids)
+        _record_session(user, **ids, run_is_given=bool(given))
         return ids
 
     @classmethod
@@ -212,8 +222,9 @@ class UnifiedIdGenerator:
         called("UnifiedIdGenerator.get_existing_session")
         if not isinstance(user_id, str) or not isinstance(thread_id, str | None):
             return None
-        with cls._active_sessions.lock:
-            session = cls._active_sessions.find(user_id, thread_id or "", time.time())
+        sessions = cls._sessions()
+        with sessions.lock:
+            session = sessions.find(user_id, thread_id or "", time.time())
             return None if session is None else session.ids()
 
     @classmethod
@@ -222,18 +233,25 @@ class UnifiedIdGenerator:
         called("UnifiedIdGenerator.cleanup_expired_sessions")
         if not isinstance(max_age_hours, (int, float)) or max_age_hours != max_age_hours:
             raise InvalidId(f"max_age_hours is {max_age_hours!r:.64}; expected a number", text=max_age_hours)
-        return cls._active_sessions.forget_unused(time.time() - max_age_hours * 3600)
+        return cls._sessions().forget_unused(time.time() - max_age_hours * 3600)
 
     @classmethod
     def get_active_sessions_count(cls) -> int:
         called("UnifiedIdGenerator.get_active_sessions_count")
-        return len(cls._active_sessions)
+        return len(cls._sessions())
 
     @classmethod
     def invalidate_user_sessions(cls, user_id: str) -> int:
         """Forgets all sessions of this user, and of nobody else; how many that were."""
         called("UnifiedIdGenerator.invalidate_user_sessions")
-        return cls._active_sessions.forget_user(user_id)
+        return cls._sessions().forget_user(user_id)
+
+    @classmethod
+    def _sessions(cls) -> Sessions:
+        """The sessions; new ones where a test has put a dict in their place."""
+        if not isinstance(cls._active_sessions, Sessions):
+            cls._active_sessions = Sessions()
+        return cls._active_sessions
 
     @classmethod
     def reset_global_counter(cls) -> None:
@@ -293,10 +311,18 @@ class UnifiedIdGenerator:
     # Names that callers used although the original never had them
 
     @staticmethod
-    def generate_id(prefix: str = "id", *, random_suffix: bool | None = None) -> str:
+    def generate_id(
+        prefix: str = "id",
+        include_random: bool = True,
+        random_length: int = 8,
+        *,
+        random_suffix: bool | None = None,
+    ) -> str:
         """As `generate_base_id`."""
         called("UnifiedIdGenerator.generate_id")
-        return UnifiedIdGenerator.generate_base_id(prefix, random_suffix=random_suffix)
+        return UnifiedIdGenerator.generate_base_id(
+            prefix, include_random, random_length, random_suffix=random_suffix
+        )
 
     @staticmethod
     def generate_user_id() -> str:
@@ -370,7 +396,7 @@ def _owned(start: str, user_id: str, kind: str, at: float | None = None) -> str:
 
 
 def _below(prefix: str, parent: str | None, parent_kind: str, kind: str = "") -> str:
-    text = _generated(prefix)
+    text = UnifiedIdGenerator.generate_base_id(prefix)
     if parent:
         state.lineage.record(texts.named(parent, parent_kind), text, kinds=(parent_kind, kind or prefix))
     return text
@@ -387,11 +413,11 @@ def _length(value: object) -> int:
 # Lineage
 
 
-def _record_session(user: str, thread_id: str, run_id: str, request_id: str) -> None:
+def _record_session(user: str, thread_id: str, run_id: str, request_id: str, *, run_is_given: bool) -> None:
     state.lineage.record(user, thread_id, kinds=("user", "thread"))
     if not state.lineage.knows(run_id):
         # Only a run that nobody has: one that is known may be somebody else's, and stays where it is.
-        state.lineage.record(thread_id, run_id, kinds=("thread", "run"))
+        state.lineage.record(thread_id, run_id, kinds=("thread", "run"), said=run_is_given)
     own = state.lineage.at_or_below(user)(run_id)
     parent, kind = (run_id, "run") if own else (thread_id, "thread")
     state.lineage.record(parent, request_id, kinds=(kind, "request"))

@@ -20,6 +20,32 @@ from canonid.compat.state import called, state
 from canonid.core import Reading
 from canonid.errors import InvalidId
 
+__all__ = [
+    "IDMetadata",
+    "IDType",
+    "UnifiedIDManager",
+    "convert_structured_to_uuid",
+    "convert_uuid_to_structured",
+    "generate_agent_id",
+    "generate_connection_id",
+    "generate_execution_id",
+    "generate_id",
+    "generate_request_id",
+    "generate_session_id",
+    "generate_thread_id",
+    "generate_user_id",
+    "generate_websocket_id",
+    "get_format_info",
+    "get_id_manager",
+    "is_valid_id",
+    "is_valid_id_format",
+    "is_valid_id_format_compatible",
+    "migrate_to_canonical",
+    "validate_and_normalize_id",
+    "validate_id_pair",
+    "validate_thread_id",
+]
+
 _NAME_THEIR_TYPE = frozenset(
     {
         "manager", "manager-uuid", "manager-typed", "manager-thread",
@@ -337,12 +363,13 @@ class UnifiedIDManager:
         called("UnifiedIDManager.get_format_info")
         found = legacy_registry(test_names=state.test_names).recognise(id_value)
         uuid = texts.read_uuid(id_value) is not None
+        valid = _is_format(id_value)
         return {
             "id_value": id_value,
-            "valid": uuid or bool(found.readings),
+            "valid": valid,
             "formats": sorted({reading.format for reading in found.readings} | ({"uuid"} if uuid else set())),
             "kinds": sorted({reading.kind for reading in found.readings}),
-            "reason": "" if uuid or found.readings else found.reason,
+            "reason": "" if valid else found.reason,
         }
 
     @staticmethod
@@ -516,3 +543,26 @@ def convert_structured_to_uuid(structured_id: str) -> str | None:
 def validate_and_normalize_id(id_value: str, id_type: IDType | None = None) -> tuple[bool, str | None]:
     called("unified_id_manager.validate_and_normalize_id")
     return get_id_manager().validate_and_normalize_id(id_value, id_type)
+
+
+# Names that callers used although the original never had them, here as on the class
+
+
+def validate_thread_id(thread_id: str) -> bool:
+    called("unified_id_manager.validate_thread_id")
+    return UnifiedIDManager.validate_thread_id(thread_id)
+
+
+def validate_id_pair(first_id: str, second_id: str) -> bool:
+    called("unified_id_manager.validate_id_pair")
+    return UnifiedIDManager.validate_id_pair(first_id, second_id)
+
+
+def get_format_info(id_value: str) -> dict[str, Any]:
+    called("unified_id_manager.get_format_info")
+    return UnifiedIDManager.get_format_info(id_value)
+
+
+def migrate_to_canonical(id_value: str, id_type: IDType | None = None) -> str:
+    called("unified_id_manager.migrate_to_canonical")
+    return UnifiedIDManager.migrate_to_canonical(id_value, id_type)
