@@ -319,12 +319,15 @@ def main(name: str, what: str, count: str = "0") -> None:
         found = start(name)
     else:
         verbs = LIBRARIES[name].verbs()
-        found = {
-            "speed": lambda: speed(verbs),
-            "memory": lambda: memory(verbs, int(count)),
-            "flat": lambda: flat(verbs, int(count)),
-            "checks": lambda: checks(verbs),
-        }[what]()
+        match what:
+            case "speed":
+                found = speed(verbs)
+            case "memory":
+                found = memory(verbs, int(count))
+            case "flat":
+                found = flat(verbs, int(count))
+            case _:
+                found = checks(verbs)
     print(json.dumps(found))
 
 
