@@ -2,7 +2,7 @@
 
     python benchmarks/id_libraries.py NAME WHAT [COUNT]
 
-WHAT is `speed` (seconds for each metric), `start` (seconds of importing and of a first ID), `memory` (bytes
+WHAT is `speed` (seconds for each metric), `memory` (bytes
 for each of COUNT IDs that are kept), `flat` (bytes that the process grew by while COUNT IDs were made) or
 `checks` (see `checks`). Times are of the process (CPU), so another program at work does not count.
 """
@@ -24,7 +24,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 REGISTRY = Path(__file__).with_name("ids.toml")
-SMALL_REGISTRY = Path(__file__).with_name("start.toml")
 LOOPS = 2_000
 BULK = 1_000_000
 TICKS = 400
@@ -253,18 +252,6 @@ def bare_speed() -> dict[str, float]:
     }
 
 
-def start(name: str) -> dict[str, float]:
-    """Seconds from before the import to after the first ID; canonid loads its registry in between."""
-    began = time.perf_counter()
-    if name == "canonid":
-        from canonid import load_registry
-
-        load_registry(SMALL_REGISTRY).mint("user")
-    else:
-        LIBRARIES[name].verbs().mint()
-    return {"start": time.perf_counter() - began}
-
-
 def memory(verbs: Verbs, count: int) -> dict[str, float]:
     kept = [None] * count
     gc.collect()
@@ -322,8 +309,6 @@ def forked(verbs: Verbs) -> Iterator[str]:
 def main(name: str, what: str, count: str = "0") -> None:
     if what == "speed" and name in ("canonid", "python"):
         found: dict[str, Any] = canonid_speed() if name == "canonid" else bare_speed()
-    elif what == "start":
-        found = start(name)
     else:
         verbs = LIBRARIES[name].verbs()
         match what:
