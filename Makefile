@@ -43,8 +43,10 @@ matrix: setup    ## the library's tests on the other supported Pythons that are 
 	  .venv-$$version/bin/python -m pytest -q -m 'not browser' || exit 1; \
 	done
 
-bench: setup     ## the proof: canonid beside the ways of cleaning up that failed
+bench: setup     ## canonid beside other ways: cleaning up, and IDs of other libraries
 	@$(BIN)/python benchmarks/cleanup.py --quick
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
+	@$(BIN)/python benchmarks/ids.py --quick
 
 clean:           ## forget the environment and what the golden path stored
 	rm -rf $(VENV) .venv-3.1* var .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -2,7 +2,7 @@
 
     python benchmarks/id_libraries.py NAME WHAT [COUNT]
 
-WHAT is `speed` (seconds for each metric), `start` (seconds of importing and of a first ID), `memory` (bytes
+WHAT is `speed` (seconds for each metric), `memory` (bytes
 for each of COUNT IDs that are kept), `flat` (bytes that the process grew by while COUNT IDs were made) or
 `checks` (see `checks`). Times are of the process (CPU), so another program at work does not count.
 """
@@ -156,8 +156,8 @@ LIBRARIES = {
     "uuid.uuid4": Library(uuid4, "os.urandom"),
     "python-ulid": Library(python_ulid, "os.urandom"),
     "svix-ksuid": Library(svix_ksuid, "secrets"),
-    "ulid-transform": Library(ulid_transform, "C++ mt19937, not cryptographic"),
-    "fastuuidv7": Library(fastuuidv7, "not cryptographic"),
+    "ulid-transform": Library(ulid_transform, "its own, in C++"),
+    "fastuuidv7": Library(fastuuidv7, "its own, not cryptographic"),
     "epyxid": Library(epyxid, "a counter and the machine's ID"),
 }
 
@@ -252,12 +252,6 @@ def bare_speed() -> dict[str, float]:
     }
 
 
-def start(name: str) -> dict[str, float]:
-    began = time.perf_counter()
-    LIBRARIES[name].verbs().mint()
-    return {"start": time.perf_counter() - began}
-
-
 def memory(verbs: Verbs, count: int) -> dict[str, float]:
     kept = [None] * count
     gc.collect()
@@ -315,16 +309,17 @@ def forked(verbs: Verbs) -> Iterator[str]:
 def main(name: str, what: str, count: str = "0") -> None:
     if what == "speed" and name in ("canonid", "python"):
         found: dict[str, Any] = canonid_speed() if name == "canonid" else bare_speed()
-    elif what == "start":
-        found = start(name)
     else:
         verbs = LIBRARIES[name].verbs()
-        found = {
-            "speed": lambda: speed(verbs),
-            "memory": lambda: memory(verbs, int(count)),
-            "flat": lambda: flat(verbs, int(count)),
-            "checks": lambda: checks(verbs),
-        }[what]()
+        match what:
+            case "speed":
+                found = speed(verbs)
+            case "memory":
+                found = memory(verbs, int(count))
+            case "flat":
+                found = flat(verbs, int(count))
+            case _:
+                found = checks(verbs)
     print(json.dumps(found))
 
 

@@ -174,3 +174,8 @@ def test_links_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
         if not target.startswith("http"):
             assert (page.parent / target).exists(), target
+
+
+def test_the_page_on_minting_runs():
+    (code,) = blocks((ROOT / "docs" / "minting.md").read_text(), "python")
+    exec(code, {})

@@ -107,12 +107,12 @@ def ticking(
     def many(n: int) -> list[str]:
         nonlocal ready
         out: list[str] = []
-        with lock:
-            while len(out) < n:
+        while len(out) < n:
+            with lock:  # anew for each block, so that nobody waits for a million
                 follow_clock()
                 start, stop = reserve(min(n - len(out), BULK_BLOCK))
                 out += _block(lay, head, start, stop, draw()[1], after, entropy)
-            ready = _NOTHING  # what was left there would come too late
+                ready = _NOTHING  # what is left there would come too late
         return out
 
     def follow_clock() -> str:

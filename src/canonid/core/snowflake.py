@@ -145,8 +145,7 @@ class Snowflakes:
         self._clock = clock
         self._last: dict[Layout, tuple[int, int]] = {}
         self._renew()
-        self._in_child = self._renew  # kept, for it is only referred to weakly there
-        system.reset_in_child(self._in_child)
+        system.reset_in_child(self._renew)
 
     def _renew(self) -> None:
         """In a forked child: a lock of its own. What was made is remembered, the child may be the heir."""

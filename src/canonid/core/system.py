@@ -6,24 +6,28 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from weakref import WeakSet
+from types import MethodType
+from weakref import ReferenceType, WeakMethod, ref
 
 clock = time.time  # seconds since 1970
 entropy = os.urandom
 
 ONE_THREAD_RUNS: bool = getattr(sys, "_is_gil_enabled", lambda: True)()  # not so on a free-threaded build
 
-_resets: WeakSet[Callable[[], None]] = WeakSet()
+_resets: set[ReferenceType[Callable[[], None]]] = set()
 
 
 def reset_in_child(reset: Callable[[], None]) -> None:
-    """Call `reset` in every forked child, before anything else runs there, as long as it is referred to."""
-    _resets.add(reset)
+    """Call `reset` in every forked child, before anything else runs there, as long as its owner lives."""
+    weak = WeakMethod if isinstance(reset, MethodType) else ref
+    _resets.add(weak(reset, _resets.discard))
 
 
 def _reset_all() -> None:
-    for reset in list(_resets):
-        reset()
+    for weak in list(_resets):
+        reset = weak()
+        if reset is not None:
+            reset()
 
 
 os.register_at_fork(after_in_child=_reset_all)
