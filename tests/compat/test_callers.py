@@ -6,6 +6,7 @@ import re
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from unittest import mock
 
 import pytest
 from hypothesis import given
@@ -77,6 +78,27 @@ def test_a_released_id_is_known_until_it_is_cleaned_up(manager):
     assert manager.cleanup_released_ids(max_age_seconds=0) == 1
     assert manager.get_id_metadata(text) is None
     assert not manager.release_id("unknown")
+
+
+def test_what_is_written_into_the_context_of_metadata_stays(manager):
+    old, young = manager.generate_id(IDType.TOOL), manager.generate_id(IDType.TOOL, context={"a": 1})
+    manager.get_id_metadata(old).context["seen"] = True
+    assert manager.get_id_metadata(old).context == {"seen": True}
+    for text in (young, old):
+        manager.release_id(text)
+    manager.get_id_metadata(old).context["released_at"] = time.time() - 7200
+    assert manager.cleanup_released_ids(3600) == 1
+    assert manager.get_id_metadata(old) is None and manager.get_id_metadata(young) is not None
+    manager.get_id_metadata(young).context["released_at"] = "nonsense"
+    assert manager.cleanup_released_ids(0) == 1
+
+
+def test_a_call_asks_the_clock_no_more_often_than_the_original(manager):
+    """Tests give `time.time` as many answers as the module needs."""
+    with mock.patch("time.time", side_effect=[1.0e9]):
+        manager.generate_id(IDType.TOOL)
+    with mock.patch("time.time", side_effect=[1.0e9]):
+        assert "_1000000000000_" in UnifiedIdGenerator.generate_base_id("x")
 
 
 def test_stats_count_by_type(manager):

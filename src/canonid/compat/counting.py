@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-import time
 import warnings
+from time import time  # by name: a test that gives `time.time` few answers needs them for itself
 from types import CodeType
 from typing import NamedTuple
 
@@ -65,7 +65,7 @@ class Usage:
         with self._lock:
             site = self._sites.get((self.service, name, id(code), line)) or self._add(name, code, line)
             site.count += 1
-            site.last = time.time()
+            site.last = time()
             said, site.warned = site.warned, site.warned or self.warn
         if self.warn and not said:
             replacement = REPLACEMENTS.get(name, "the registry")

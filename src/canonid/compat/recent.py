@@ -52,6 +52,10 @@ class Recent(Generic[V]):
         self.forgotten += len(gone)
         return gone
 
+    def replace(self, text: str, value: V) -> None:
+        """Another value of the same length for an entry that keeps its place."""
+        self._entries[text] = value
+
     def pop(self, text: str) -> V | None:
         value = self._entries.pop(text, None)
         if value is not None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from canonid.compat.locking import ForkSafeLock
 from canonid.compat.recent import Recent
@@ -13,15 +12,16 @@ T = TypeVar("T")
 LIMIT = 150_000  # IDs that are active
 RELEASED_LIMIT = 10_000
 RELEASED_AGE = 3600.0  # seconds that a released ID is remembered
+RELEASED_AT = "released_at"  # where its context says when it was released
 
 
 class Record(NamedTuple, Generic[T]):
-    """One registered ID. Times are seconds since 1970."""
+    """One registered ID. Times are seconds since 1970; `context` is a dict as soon as anybody asks for it."""
 
     type: T
     created_at: float
     prefix: str | None
-    context: Mapping[str, object] | None
+    context: dict[str, Any] | None
     released_at: float | None = None
 
 
@@ -60,6 +60,18 @@ class Records(Generic[T]):
         with self._lock:
             return self._active.get(text) or self._released.get(text)
 
+    def open(self, text: str) -> Record[T] | None:
+        """As `get`, with a context that the caller may write into: the record keeps it."""
+        with self._lock:
+            for kept in (self._active, self._released):
+                record = kept.get(text)
+                if record is not None and record.context is None:
+                    record = record._replace(context={})
+                    kept.replace(text, record)
+                if record is not None:
+                    return record
+            return None
+
     def is_active(self, text: str) -> bool:
         return text in self._active
 
@@ -73,15 +85,23 @@ class Records(Generic[T]):
             if self._released_since <= now - RELEASED_AGE:
                 self._forget_released(now - RELEASED_AGE)
                 self._released_since = next((r.released_at or now for _, r in self._released.items()), now)
-            self._released.put(text, record._replace(released_at=now))
+            context = {} if record.context is None else record.context
+            context[RELEASED_AT] = now
+            self._released.put(text, record._replace(released_at=now, context=context))
             return True
 
     def forget_released(self, until: float) -> int:
-        """Forget what was released up to that time; how many that were."""
-        with self._lock:
-            return self._forget_released(until)
+        """Forget what was released up to that time; how many that were.
 
-    def _forget_released(self, until: float) -> int:
+        Goes by what stands in the contexts, where callers may have written another time.
+        """
+        with self._lock:
+            old = [text for text, record in self._released.items() if _released_at(record) <= until]
+            for text in old:
+                self._released.pop(text)
+            return len(old)
+
+    def _forget_released(self, until: float) -> None:
         old: list[str] = []
         for text, record in self._released.items():
             if record.released_at is None or record.released_at > until:
@@ -89,7 +109,6 @@ class Records(Generic[T]):
             old.append(text)
         for text in old:
             self._released.pop(text)
-        return len(old)
 
     def active(self, type: T) -> set[str]:
         """A copy. Looks at every active ID."""
@@ -117,3 +136,8 @@ class Records(Generic[T]):
 
     def _count(self, type: T, by: int) -> None:
         self._active_by_type[type] = self._active_by_type.get(type, 0) + by
+
+
+def _released_at(record: Record[T]) -> float:
+    written = (record.context or {}).get(RELEASED_AT)
+    return written if isinstance(written, (int, float)) else record.released_at or 0.0

@@ -85,7 +85,7 @@ class IDType(Enum, metaclass=_Names):
 
 @dataclass
 class IDMetadata:
-    """What is known of a registered ID; a copy. `created_at` is in seconds since 1970."""
+    """What is known of a registered ID. `created_at` is in seconds since 1970."""
 
     id_value: str
     id_type: IDType
@@ -155,15 +155,15 @@ class UnifiedIDManager:
     # What is registered
 
     def get_id_metadata(self, id_value: str) -> IDMetadata | None:
-        """What is known of an ID, also of a lately released one: then `context["released_at"]` says when."""
+        """What is known of an ID, also of a lately released one: then `context["released_at"]` says when.
+
+        What is written into `context` is kept with the ID.
+        """
         called("UnifiedIDManager.get_id_metadata")
-        record = self._records.get(id_value) if isinstance(id_value, str) else None
-        if record is None:
+        record = self._records.open(id_value) if isinstance(id_value, str) else None
+        if record is None or record.context is None:
             return None
-        context = dict(record.context or {})
-        if record.released_at is not None:
-            context["released_at"] = record.released_at
-        return IDMetadata(id_value, record.type, record.created_at, record.prefix, context)
+        return IDMetadata(id_value, record.type, record.created_at, record.prefix, record.context)
 
     def is_valid_id(self, id_value: str, id_type: IDType | None = None) -> bool:
         """Whether the ID is registered (as of that type) and not released."""
