@@ -520,3 +520,12 @@ def test_no_pattern_differs_from_itself(patterns):
     registry = one_format(patterns[0])
     assume(registry)
     assert diff(registry, one_format(patterns[0])) == []
+
+
+def test_a_text_that_becomes_ambiguous_breaks_also_under_a_retired_prefix():
+    before = (
+        "[kinds.a]\nretired_prefixes = ['olda']\n[kinds.b]\n"
+        "[formats.f]\npattern = 'x{h:hex(2)}[.{kind}{n:int(1..9)}]'\nkinds = ['a']\noverlaps = ['f']\n"
+    )
+    found = changes(before, before.replace("kinds = ['a']", "kinds = ['a', 'b']"))
+    assert [(change.breaking, change.text) for change in found if change.breaking] == [(True, "x00")]

@@ -256,6 +256,82 @@ def test_minting_in_the_midst_of_minting_neither_blocks_nor_repeats(engine):
 
 
 @engines
+@pytest.mark.parametrize("verb", ["mint", "many"])
+def test_a_child_starts_afresh_also_if_only_a_verb_was_kept(engine, verb):
+    kept = getattr(make(engine, clock=lambda: NOW), verb)
+    gc.collect()
+
+    def take(count):
+        return kept(count) if verb == "many" else [kept() for _ in range(count)]
+
+    take(30)
+    childs = in_child(lambda: "".join(take(300)).encode()).decode()
+    assert not {*take(300)} & {childs[at : at + 26] for at in range(0, len(childs), 26)}
+
+
+@engines
+def test_what_is_minted_in_the_midst_of_minting_comes_before_what_follows(engine):
+    inner: list[str] = []
+    busy = False
+
+    def entropy(size: int) -> bytes:
+        nonlocal busy
+        if not busy:
+            busy = True
+            inner.append(source.mint())
+            busy = False
+        return os.urandom(size)
+
+    for number in range(300):
+        source = make(engine, clock=lambda: NOW, entropy=entropy)
+        source.mint()
+        assert len(inner) > number
+        assert source.mint() > inner[-1]
+
+
+@engines
+def test_threads_that_mint_after_one_another_are_in_order(engine):
+    source = make(engine)
+    latest, lock = "", threading.Lock()
+
+    def work() -> None:
+        nonlocal latest
+        for _ in range(2000):
+            with lock:
+                seen = latest
+            text = source.mint()
+            assert text > seen
+            with lock:
+                latest = max(latest, text)
+
+    failures: list[object] = []
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    hook, threading.excepthook = threading.excepthook, failures.append
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        threading.excepthook = hook
+    assert not failures
+
+
+@engines
+def test_many_let_others_in_between(engine):
+    source = make(engine)
+    got: list[list[str]] = []
+    thread = threading.Thread(target=lambda: got.append(source.many(400_000)))
+    thread.start()
+    between = [source.mint() for _ in range(2000)]
+    inside = thread.is_alive()
+    thread.join()
+    assert inside
+    assert got[0] == sorted(got[0]) and between == sorted(between)
+    assert len({*got[0], *between}) == 402_000
+
+
+@engines
 def test_many_are_increasing_and_go_on_where_the_others_were(engine):
     source = make(engine, clock=lambda: NOW)
     texts = []

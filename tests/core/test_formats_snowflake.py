@@ -300,3 +300,16 @@ def test_an_overlap_can_be_declared_on_either_side():
         snowflake + oauth + "overlaps = ['snowflake']\n",
     ):
         assert Registry.from_toml(kinds + declared).recognise("1541815603606036480").ambiguous
+
+
+def test_minting_in_the_midst_of_minting_does_not_block():
+    inner: list[int] = []
+
+    def clock() -> int:
+        if not inner:
+            inner.append(0)
+            inner[0] = mint(TWITTER, {"datacenter": 1, "worker": 1})  # as a signal handler would
+        return 1_700_000_000_000
+
+    mint = Snowflakes(clock)
+    assert mint(TWITTER, {"datacenter": 1, "worker": 1}) > inner[0] > 0

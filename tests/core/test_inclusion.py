@@ -10,6 +10,7 @@ from canonid.core.language import Seq, Slug, Text, chars, regex
 from languages import NODES, SHORT, accepts, machine
 
 
+@settings(deadline=None)
 @given(NODES, NODES)
 def test_what_is_missing_is_the_shortest_text_that_one_accepts_and_the_other_does_not(a, b):
     left, right = machine(a), machine(b)
@@ -23,12 +24,14 @@ def test_what_is_missing_is_the_shortest_text_that_one_accepts_and_the_other_doe
         assert all(len(found) <= len(text) for text in missing)
 
 
+@settings(deadline=None)
 @given(NODES)
 def test_nothing_is_missing_from_itself(node):
     for exact in (False, True):
         assert shortest_missing(machine(node, exact=exact), machine(node, exact=exact)) is None
 
 
+@settings(deadline=None)
 @given(NODES, NODES)
 def test_the_common_automaton_accepts_what_both_do(a, b):
     left, right = machine(a), machine(b)
@@ -36,6 +39,7 @@ def test_the_common_automaton_accepts_what_both_do(a, b):
     assert all(accepts(both, text) == (accepts(left, text) and accepts(right, text)) for text in SHORT)
 
 
+@settings(deadline=None)
 @settings(deadline=None)
 @given(NODES, NODES, NODES, NODES)
 def test_a_resplit_text_is_found_exactly_when_there_is_one(a, b, c, d):

@@ -70,3 +70,10 @@ def test_the_sentence_names_the_field_and_what_it_tells():
 @pytest.mark.parametrize("type_", ["ulid", "ksuid", "snowflake"])
 def test_types_that_begin_with_a_time_hold_one(type_):
     assert holds_time(Field("id", type_, None))
+
+
+def test_a_remainder_that_does_not_recur_within_a_year_is_the_time():
+    assert leaks_of(private("{kind}-{t:time(ms % 100000)}-{r:hex(8)}")) == []
+    assert leaks_of(private("{kind}-{t:time(ms % 99999999999999)}-{r:hex(8)}")) == [
+        ("invite", "own", "t", "time")
+    ]

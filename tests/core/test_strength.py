@@ -49,7 +49,7 @@ def strength_of(pattern, rate="1000/s", more=""):
         ("{kind}_{detail:slug}_{random:hex(8)}", 32, None),
         ("{kind}[-{extra:hex(8)}]_{random:hex(8)}", 64, None),
         ("{kind}[-{detail:slug}-{extra:hex(8)}]_{random:hex(8)}", 32, None),
-        ("{kind}-{id:uuid}", 74, 0.001),
+        ("{kind}-{id:uuid}", 73, 0.001),
         ("{kind}-{a:hex(255)}-{b:hex(255)}-{c:hex(255)}", 512, None),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import pytest
@@ -190,3 +191,57 @@ def test_what_the_registry_holds_cannot_be_changed():
     registry = Registry.from_toml(THING)
     with pytest.raises(TypeError):
         registry.kinds["x"] = registry.kinds["thing"]  # type: ignore[index]
+
+
+def test_a_format_may_begin_with_an_underscore():
+    registry = one_format("_{kind}_{h:hex(8)}")
+    text = registry.mint("thing", format="f")
+    assert text.startswith("_thing_")
+    assert registry.parse(text, "thing", "f").fields["h"] == text[-8:]
+
+
+def test_an_optional_part_that_begins_with_the_kind_is_found_for_every_kind():
+    registry = Registry.from_toml(
+        "[kinds.a]\n[kinds.b]\n[formats.own]\npattern = '{p:slug}[{kind}-{h:hex(3)}]-x'\n"
+        "prefixes = { a = 'A', b = 'b' }\noverlaps = ['own']\n"
+    )
+    assert {reading.kind for reading in registry.recognise("xA-abc-x").readings} == {"a"}
+    assert {reading.kind for reading in registry.recognise("xb-abc-x").readings} == {"b"}
+
+
+def test_what_is_canonical_names_itself_in_every_verb():
+    registry = Registry.from_toml(
+        "canonical = 'uuid'\n[kinds.user]\n[formats.uuid]\n"
+        "[formats.old]\npattern = '{x:text(0-9a-f-,36)}'\nkinds = ['user']\noverlaps = ['uuid']\n"
+    )
+    text = "01890a5d-ac96-774b-bcce-b302099a8057"
+    wanted = registry.translate(text, "typeid", "user")
+    assert wanted == "user_01h455vb4pex5vsknk084sn02q"
+    assert registry.translate(text, "typeid", "user", format="old") == wanted
+    assert registry.translator("typeid", "user", "old")(text) == wanted
+    assert registry.parse(text, "user", "old").bits == registry.parse(text, "user").bits
+
+
+def test_a_bounded_counter_begins_anew_instead_of_running_over():
+    registry = one_format("{kind}-{n:int(3..5)}-{h:hex(8)}")
+    numbers = [registry.parse(registry.mint("thing", format="f"), "thing").fields["n"] for _ in range(7)]
+    assert numbers == [3, 4, 5, 3, 4, 5, 3]
+    assert one_format("{kind}-{n:int(0..0)}-{h:hex(8)}").mint("thing", format="f").startswith("thing-0-")
+
+
+def test_readings_are_equal_by_what_they_say_and_can_be_pickled():
+    toml = f"{THING}[formats.f]\npattern = '{{kind}}-{{s:slug}}-{{n:int}}'\nkinds = ['thing']\n"
+    first, second = Registry.from_toml(toml), Registry.from_toml(toml)
+    for text in ("thing-a_b-7", first.mint("thing")):
+        reading = first.parse(text, "thing")
+        assert reading == second.parse(text, "thing")
+        copy = pickle.loads(pickle.dumps(reading))
+        assert copy == reading
+        assert (copy.canonical, copy.fields, copy.time) == (reading.canonical, reading.fields, reading.time)
+
+
+def test_one_word_for_two_kinds_in_a_format_is_an_overlap():
+    toml = "[kinds.a]\n[kinds.b]\n[formats.f]\npattern = '{kind}-{h:hex(8)}'\nprefixes = { b = 'a' }\n"
+    with pytest.raises(RegistryError, match="'a-00000000' is both"):
+        Registry.from_toml(toml)
+    assert Registry.from_toml(toml + "overlaps = ['f']\n").recognise("a-00000000").ambiguous

@@ -13,7 +13,7 @@ class ForkSafeLock:
 
     def __init__(self) -> None:
         self.reset()
-        reset_in_child(self.reset)
+        reset_in_child(self, ForkSafeLock.reset)
 
     def reset(self) -> None:
         self._lock = threading.RLock()

@@ -67,6 +67,6 @@ def translator(
             fits = False  # not a text
         if not fits:
             return otherwise(text)
-        return target.write_bits(source.held(text))
+        return target.write_bits(source.own_bits(text))
 
     return translate

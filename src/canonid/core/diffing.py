@@ -210,7 +210,11 @@ class _Versions:
         if shortest_common(old.automaton, new.automaton, lambda a, b: True) is None:
             return None
         both = common(old.exact_automaton, new.exact_automaton)
-        others = [w for w in self.old.declarations.writings if w is not old and _may_clash(w, old)]
+        # Another prefix of the same kind and format reads the same thing.
+        place = old.format, old.kind
+        others = [
+            w for w in self.old.declarations.writings if (w.format, w.kind) != place and _may_clash(w, old)
+        ]
         # Most others don't matter. Each round leaves out the texts of those that read the last one found.
         known = [w for w in others if (w.format, w.kind) == (new.format, new.kind)]
         while True:

@@ -94,13 +94,12 @@ def ticking(
                 return text
             wanted = 1 if size < ONE_BY_ONE else size
             size = size * 2 if size < LONGEST_BLOCK else size
+            begins, start, stop = reserve(wanted)
             if wanted == 1:
-                start, _ = reserve(1)
-                return f"{head}{lay.rest(start, end or draw()[1])}{after}"
-            start, stop = reserve(wanted)
-            block = iter(_block(lay, head, start, stop, draw()[1], after, entropy))
+                return f"{begins}{lay.rest(start, end or draw()[1])}{after}"
+            block = iter(_block(lay, begins, start, stop, draw()[1], after, entropy))
             first = next(block)
-            if count == stop:  # else a finaliser has minted meanwhile, and the block would come too late
+            if count == stop and head is begins:  # else the block would come after what was minted meanwhile
                 ready = block
             return first
 
@@ -108,11 +107,12 @@ def ticking(
         nonlocal ready
         out: list[str] = []
         while len(out) < n:
-            with lock:  # anew for each block, so that nobody waits for a million
+            with lock:  # not while the texts are made, so that nobody waits for a million
                 follow_clock()
-                start, stop = reserve(min(n - len(out), BULK_BLOCK))
-                out += _block(lay, head, start, stop, draw()[1], after, entropy)
+                begins, start, stop = reserve(min(n - len(out), BULK_BLOCK))
+                shared = draw()[1]
                 ready = _NOTHING  # what is left there would come too late
+            out += _block(lay, begins, start, stop, shared, after, entropy)
         return out
 
     def follow_clock() -> str:
@@ -131,19 +131,25 @@ def ticking(
         nonlocal until, tick, head, count
         if milliseconds >> 48:
             raise OverflowError(f"the clock says {milliseconds} ms; a UUIDv7 holds 48 bits of milliseconds")
-        count, end = draw()
-        tick, until = milliseconds, (milliseconds + 1) / 1000
-        head = before + lay.time(milliseconds)
+        first, end = draw()
+        begins, ends = before + lay.time(milliseconds), (milliseconds + 1) / 1000
+        if tick >= milliseconds:
+            return ""  # whoever minted meanwhile, a signal handler say, has begun it
+        # No call from here on, so that nobody can come in between.
+        count = first
+        head = begins
+        until = ends
+        tick = milliseconds
         return end
 
-    def reserve(wanted: int) -> tuple[int, int]:
-        """A stretch of the counter for the caller alone."""
+    def reserve(wanted: int) -> tuple[str, int, int]:
+        """A stretch of the counter for the caller alone, and what the texts of its tick begin with."""
         nonlocal count
         if count == COUNTERS:
             begin(tick + 1)
         start = count
         count = start + wanted if start + wanted < COUNTERS else COUNTERS
-        return start, count
+        return head, start, count
 
     def draw() -> tuple[int, str]:
         nonlocal spare
@@ -157,7 +163,7 @@ def ticking(
             return mint()
 
     reset()
-    system.reset_in_child(reset)
+    system.reset_in_child(draw, lambda _: reset())  # every verb refers to `draw`, and none to `reset`
     return Minter(mint if one_thread_runs else one_at_a_time, many, reset)
 
 

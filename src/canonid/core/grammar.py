@@ -55,7 +55,8 @@ class Field(NamedTuple):
     unit: str = ""  # of a time: "ms" or "s"
     modulo: int | None = None  # of a time: only the remainder is written
     width: int | None = None  # of a time or hex: exact number of characters
-    low: int = 0  # of an int: the least
+    low: int = 0  # of an int: the least and the greatest
+    high: int = INT_LIMIT
     nested: str = ""  # of an id: the kind that it names
     versions: tuple[int, ...] = ()  # of a uuid: the only ones, where they are named
     layout: Layout | None = None  # of a snowflake
@@ -238,7 +239,7 @@ def _int(name: str, options: str) -> Field:
     assert low is not None and high is not None
     if int(low) > int(high):
         raise ValueError(f"the range {low}..{high} is empty")
-    return Field(name, "int", decimal(int(low), int(high)), low=int(low))
+    return Field(name, "int", decimal(int(low), int(high)), low=int(low), high=int(high))
 
 
 def _hex(name: str, options: str) -> Field:

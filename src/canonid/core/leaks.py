@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from canonid.core.declaring import Declarations
 from canonid.core.grammar import Field, fields
-from canonid.core.producing import sent_formats
+from canonid.core.producing import recurs, sent_formats
 
 TIMED = {"ulid": "a ULID", "ksuid": "a KSUID", "snowflake": "a snowflake"}  # each of them begins with a time
 
@@ -26,7 +26,7 @@ def leaks(declarations: Declarations) -> list[Leak]:
 
     Those are the canonical one and whatever a service emits; old texts in other formats, which are only
     accepted, tell what they tell. UUIDs and TypeIDs of private kinds are minted without a time. A
-    remainder of the time (`time(ms % 100000)`) does not count: it recurs.
+    remainder of the time (`time(ms % 100000)`) does not count, if it recurs within a year.
     """
     kinds, formats, services, _ = declarations
     return [
@@ -42,7 +42,7 @@ def leaks(declarations: Declarations) -> list[Leak]:
 def holds_time(field: Field) -> bool:
     """Whether every text of the field holds its creation time in full."""
     timed_uuid = bool(field.versions) and {1, 6, 7} >= {*field.versions}
-    return field.type in TIMED or timed_uuid or (field.type == "time" and field.modulo is None)
+    return field.type in TIMED or timed_uuid or (field.type == "time" and not recurs(field))
 
 
 def _told(field: Field) -> tuple[str, str] | None:

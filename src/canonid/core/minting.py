@@ -93,7 +93,9 @@ class Minting:
 
     def _count(self, writing: Writing, field: Field) -> int:
         key = writing.format, writing.kind, field.name
-        return next(self._counters.setdefault(key, itertools.count(max(1, field.low))))
+        low = min(max(1, field.low), field.high)
+        # It begins anew at the end of its range; what else is filled in keeps the IDs apart.
+        return low + next(self._counters.setdefault(key, itertools.count())) % (field.high - low + 1)
 
     def _source(self, kind: Kind, field: Field, before: str, after: str) -> Minter | None:
         """The source of the bits of a field, one for all who ask; None if it takes more to make them."""

@@ -11,6 +11,7 @@ from itertools import combinations_with_replacement
 from typing import NamedTuple
 
 from canonid.core.automata import Automaton, automaton, shortest_common, two_readings
+from canonid.core.grammar import fields
 from canonid.core.writing import Writing
 
 
@@ -114,4 +115,4 @@ def _tag(writing: Writing) -> str:
 
 
 def _names_its_kind(writings: Sequence[Writing]) -> bool:
-    return len({writing.node for writing in writings}) > 1
+    return any(field.type == "kind" for field in fields(writings[0].pattern))

@@ -8,6 +8,7 @@ from canonid.core.grammar import PAYLOADS, Field, Optional, fields
 from canonid.core.values import Kind, Service
 from canonid.core.writing import Writing
 
+YEAR = 365.25 * 86400  # seconds
 FILLED = frozenset({"time", "hex", "int", "ksuid", *PAYLOADS})
 
 
@@ -65,6 +66,12 @@ def minted_version(field: Field, private: bool) -> int | None:
     # A ULID is a time first, so a private kind has none that fits; `registry check` says so.
     wanted = (4, 7) if private and field.type != "ulid" else (7, 4)
     return next((version for version in wanted if not field.versions or version in field.versions), None)
+
+
+def recurs(field: Field) -> bool:
+    """Whether the value of a time comes again within a year, so that it hardly tells when."""
+    seconds = (field.modulo or 0) / (1000 if field.unit == "ms" else 1)
+    return field.modulo is not None and seconds <= YEAR
 
 
 def _filled(field: Field, writing: Writing) -> bool:

@@ -157,7 +157,7 @@ class Registry:
 
     def _emitted(self, kind: Kind, service: str | None, format: str | None) -> str:
         if service is None:
-            return format or kind.canonical
+            return kind.canonical if format is None else format
         emits = self.service(service).emits.get(kind.name, ())
         if kind.writer not in (None, service) or not emits:
             writer = f"; {kind.writer!r} does" if kind.writer else ""

@@ -145,11 +145,11 @@ class Snowflakes:
         self._clock = clock
         self._last: dict[Layout, tuple[int, int]] = {}
         self._renew()
-        system.reset_in_child(self._renew)
+        system.reset_in_child(self, Snowflakes._renew)
 
     def _renew(self) -> None:
         """In a forked child: a lock of its own. What was made is remembered, the child may be the heir."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may mint while it is held
 
     def __call__(self, layout: Layout, machine: Mapping[str, object]) -> int:
         """The next number, for numbers of the machine or their decimal texts.
@@ -157,9 +157,9 @@ class Snowflakes:
         Raises OverflowError and InvalidId like `Layout.join`.
         """
         numbers = {name: _number(value) for name, value in machine.items()}
+        now = self._clock()
         with self._lock:
             time, sequence = self._last.get(layout, (-1, 0))
-            now = self._clock()
             if now > time:
                 time, sequence = now, 0
             elif sequence + 1 < 1 << dict(layout.parts)["sequence"]:

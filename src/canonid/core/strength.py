@@ -13,12 +13,11 @@ from typing import NamedTuple
 
 from canonid.core.declaring import SECONDS, Declarations
 from canonid.core.grammar import PAYLOADS, Field
-from canonid.core.producing import filled_fields, minted_formats, minted_version
+from canonid.core.producing import YEAR, filled_fields, minted_formats, minted_version, recurs
 from canonid.core.writing import Writing
 
 SAFE_YEARS = 100  # until the first duplicate is expected; less is reported as weak
-YEAR = 365.25 * 86400  # seconds
-UUID7_BITS = 74  # RFC 9562 §5.7: all but time, version and variant
+UUID7_BITS = 73  # RFC 9562 §5.7: all but time, version and variant, less one that leaves a counter its room
 UUID4_BITS = 122  # RFC 9562 §5.4: all but version and variant; what private kinds are made of
 KSUID_BITS = 128  # with a time in seconds
 MOST_BITS = 512  # more than that no rate can use up, and floats would overflow
@@ -100,13 +99,13 @@ def _drawn(field: Field, private: bool) -> tuple[int, float | None]:
         return (UUID4_BITS, None) if minted_version(field, private) == 4 else (UUID7_BITS, TICKS["ms"])
     if field.type == "ksuid":
         return KSUID_BITS, TICKS["s"]
-    if field.type == "time" and field.modulo is None:
+    if field.type == "time" and not recurs(field):
         return 0, TICKS[field.unit]
     return 0, None
 
 
 def _remainder_bits(field: Field, tick: float | None) -> float:
-    if field.modulo is None:
+    if field.modulo is None or not recurs(field):
         return 0
     return math.log2(field.modulo if tick is None else min(field.modulo, max(1, tick / TICKS[field.unit])))
 

@@ -127,7 +127,7 @@ class Reading:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Reading):
             return NotImplemented
-        return self._text == other._text and self._writing is other._writing
+        return (self._text, self.kind, self.format) == (other._text, other.kind, other.format)
 
     def __hash__(self) -> int:
         return hash(self._text)

@@ -27,6 +27,7 @@ from canonid.core.language import (
 )
 
 MAX_OPTIONAL = 4
+_COMPILED = frozenset({"accepts", "_regex", "automaton", "exact_automaton"})
 
 
 class Writing:
@@ -66,6 +67,10 @@ class Writing:
         self.canonical = canonical and not (retired and self.payload)
         self.before, self.after = self._around_payload()
         self.target = self  # of the same kind, in its canonical format; set once all writings are made
+
+    def __getstate__(self) -> dict[str, object]:
+        """What is compiled when first used is left behind."""
+        return {name: value for name, value in vars(self).items() if name not in _COMPILED}
 
     @property
     def prefix(self) -> str:
@@ -128,13 +133,18 @@ class Writing:
         """
         if self.canonical or self.target.accepts(text):
             return text
-        bits = self.held(text)
+        bits = self.own_bits(text)
         return self.target.write_bits(bits) if self.target.holds(bits) else None
 
     def held(self, text: str) -> int:
-        """The 128 bits of an accepted text, its own or derived."""
-        own = self.bits_of(text)
-        return payload.derive(self.kind, text) if own is None else own
+        """The 128 bits of what an accepted text names: those of its canonical ID."""
+        source = self if self.canonical or not self.target.accepts(text) else self.target
+        return source.own_bits(text)
+
+    def own_bits(self, text: str) -> int:
+        """The 128 bits of an accepted text that is not canonical too: its own or derived."""
+        bits = self.bits_of(text)
+        return payload.derive(self.kind, text) if bits is None else bits
 
     def holds(self, bits: int) -> bool:
         """Whether `write_bits` can write these 128 bits."""
@@ -154,7 +164,7 @@ class Writing:
                 break
             start += node.text
         word, underscore, _ = start.partition("_")
-        return word if underscore else None
+        return (word or None) if underscore else None
 
     @cached_property
     def _regex(self) -> re.Pattern[str]:
@@ -162,10 +172,7 @@ class Writing:
 
     def _regex_of(self, items: Sequence[Item], kind: Node, follow: int) -> str:
         """A regular expression with a group for each field; `kind` is what `{kind}` stands for."""
-        nodes = [
-            kind if isinstance(item, Field) and item.type == "kind" else self._item_node(item)
-            for item in items
-        ]
+        nodes = [self._item_node(item, kind) for item in items]
         parts = []
         for item, node, after in zip(items, nodes, follows(nodes, follow), strict=True):
             if isinstance(item, Optional):
@@ -281,16 +288,17 @@ class Writing:
         """What this writing accepts."""
         return automaton(self.paths(self.kind), exact=True)
 
-    def _node(self, items: Sequence[Item]) -> Node:
-        return Seq(tuple(self._item_node(item) for item in items))
+    def _node(self, items: Sequence[Item], kind: Node | None = None) -> Node:
+        return Seq(tuple(self._item_node(item, kind) for item in items))
 
-    def _item_node(self, item: Item) -> Node:
+    def _item_node(self, item: Item, kind: Node | None = None) -> Node:
+        """What an item accepts; `kind` is what `{kind}` stands for, by default the prefix."""
         if isinstance(item, str):
             return Text(item)
         if isinstance(item, Optional):
-            return Repeat(self._node(item.items), 0, 1)
+            return Repeat(self._node(item.items, kind), 0, 1)
         if item.type == "kind":
-            return Text(self._prefix)
+            return kind or Text(self._prefix)
         if item.type == "id":
             return Alt(tuple(writing.node for writing in self._nested[item.nested]))
         assert item.node is not None, "every other type carries its node"
