@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from canonid.compat import formats
 from canonid.compat.locking import ForkSafeLock
 from canonid.compat.unified_id_generator import UnifiedIdGenerator
 from canonid.compat.unified_id_manager import IDType, UnifiedIDManager, get_id_manager
@@ -88,3 +90,21 @@ def test_threads_that_share_a_session_get_one_thread():
     assert len({each["thread_id"] for each in ids}) == 1
     assert len({each["run_id"] for each in ids}) == 1
     assert len({each["request_id"] for each in ids}) == 200
+
+
+def test_threads_that_ask_first_about_a_format_load_the_formats_once(monkeypatch):
+    loaded = []
+
+    def load(text, source):
+        time.sleep(0.05)
+        loaded.append(source)
+        return len(loaded)
+
+    monkeypatch.setattr(formats.Registry, "from_toml", load)
+    formats._load.cache_clear()
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            assert set(pool.map(lambda _: formats.legacy_registry(test_names=True), range(8))) == {1}
+    finally:
+        formats._load.cache_clear()
+    assert loaded == ["registry.toml + test-names.toml"]

@@ -5,13 +5,21 @@ from __future__ import annotations
 from functools import cache
 from importlib.resources import files
 
+from canonid.compat.locking import ForkSafeLock
 from canonid.compat.texts import names_a_part, read_uuid
 from canonid.core import Registry
 
+_lock = ForkSafeLock()
 
-@cache
+
 def legacy_registry(*, test_names: bool = False) -> Registry:
     """The formats of both legacy systems, with the test profile if wanted. Made once, in 0.3 to 0.5 s."""
+    with _lock:  # so that threads which ask first wait for one of them
+        return _load(test_names)
+
+
+@cache
+def _load(test_names: bool) -> Registry:
     names = ["registry.toml", "test-names.toml"] if test_names else ["registry.toml"]
     folder = files("canonid.compat")
     text = "\n".join((folder / name).read_text(encoding="utf-8") for name in names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 import time
@@ -34,6 +35,7 @@ def _reset_all() -> None:
 
 
 os.register_at_fork(after_in_child=_reset_all)
+atexit.register(_resets.clear)  # else owners that die with the interpreter may call back into what is gone
 
 
 def milliseconds() -> int:
