@@ -40,7 +40,6 @@ def test_the_common_automaton_accepts_what_both_do(a, b):
 
 
 @settings(deadline=None)
-@settings(deadline=None)
 @given(NODES, NODES, NODES, NODES)
 def test_a_resplit_text_is_found_exactly_when_there_is_one(a, b, c, d):
     nodes = [re.compile(regex(node)) for node in (a, b, c, d)]

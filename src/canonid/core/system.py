@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import os
 import sys
 import time
@@ -35,7 +34,6 @@ def _reset_all() -> None:
 
 
 os.register_at_fork(after_in_child=_reset_all)
-atexit.register(_resets.clear)  # else owners that die with the interpreter may call back into what is gone
 
 
 def milliseconds() -> int:
