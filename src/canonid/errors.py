@@ -25,15 +25,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 SHOWN = 64
+FEW = 12  # of those that take an escape of up to ten
+LONGEST_PATH = 255
 
 
 def show(text: object) -> str:
-    """Untrusted input made safe for a message: escaped, at most 64 characters of it, never raising."""
+    """Untrusted input made safe for a message: escaped, at most 64 characters of it, never raising.
+
+    Fewer, where their escapes would take more than twice as many.
+    """
     if not isinstance(text, str):
         return type(text).__name__
-    if len(text) <= SHOWN:
-        return ascii(text)
-    return f"{text[:SHOWN]!a}… ({len(text)} characters)"
+    begin = text[:SHOWN]
+    if len(ascii(begin)) > 2 * SHOWN:
+        begin = text[:FEW]
+    return f"{begin!a}… ({len(text)} characters)" if len(text) > len(begin) else ascii(text)
+
+
+def show_path(path: str) -> str:
+    """The name of a file as it is, unless it is one that nobody gives to a file."""
+    return path if path.isprintable() and len(path) <= LONGEST_PATH else show(path)
 
 
 class CanonidError(Exception):
@@ -66,7 +77,7 @@ class RegistryError(CanonidError, ValueError):
 
     def __init__(self, faults: Sequence[tuple[str, str]], source: str = "registry") -> None:
         count = f"{len(faults)} fault" + ("" if len(faults) == 1 else "s")
-        lines = [f"{source}: {count}", *(f"  {path}: {sentence}" for path, sentence in faults)]
+        lines = [f"{show_path(source)}: {count}", *(f"  {path}: {sentence}" for path, sentence in faults)]
         super().__init__("\n".join(lines), faults=tuple(faults), source=source)
 
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from canonid.aliases import schema
-from canonid.errors import StoreError
+from canonid.errors import StoreError, show, show_path
 
 BUSY_SECONDS = 5.0
 
@@ -20,7 +20,13 @@ class Connections:
     """A pool that grows to the number of callers at the same time. Thread-safe, usable after a fork."""
 
     def __init__(self, path: str | os.PathLike[str], *, read_only: bool) -> None:
+        if not isinstance(path, str | os.PathLike):
+            raise StoreError(f"expected the path of a store, got {type(path).__name__}", path="")
+        if not _can_be_a_file(path):
+            # SQLite would end the name at a NUL, and open another file.
+            raise StoreError(f"{show(str(path))} can't be the name of a file", path=str(path)[:64])
         self.path = Path(path).absolute()
+        self.shown = show_path(str(self.path))
         self._mode = "ro" if read_only else "rwc"
         self._lock = threading.Lock()
         self._idle: list[sqlite3.Connection] = []
@@ -90,7 +96,7 @@ class Connections:
             self._start_afresh()
         with self._lock:
             if self._closed:
-                raise StoreError(f"the store {self.path} is closed; open it again", path=str(self.path))
+                raise StoreError(f"the store {self.shown} is closed; open it again", path=str(self.path))
             if self._idle:
                 return self._idle.pop()
         return self._open()
@@ -134,23 +140,29 @@ class Connections:
                     schema.create(writer)
         fault = schema.fault(connection)
         if fault:
-            raise StoreError(f"{self.path} {fault}", path=str(self.path))
+            raise StoreError(f"{self.shown} {fault}", path=str(self.path))
 
     def _sentence(self, error: sqlite3.Error) -> str:
         match getattr(error, "sqlite_errorcode", 0) & 0xFF:
             case sqlite3.SQLITE_BUSY:
                 wait = f"another writer kept it locked for {BUSY_SECONDS:g} s; keep batches short"
-                return f"the store {self.path} can't be written: {wait}"
+                return f"the store {self.shown} can't be written: {wait}"
             case sqlite3.SQLITE_NOTADB:
-                return f"{self.path} is not a SQLite database; name the file of a store, or a new one"
+                return f"{self.shown} is not a SQLite database; name the file of a store, or a new one"
             case sqlite3.SQLITE_CANTOPEN:
-                return (
-                    f"{self.path} can't be opened; check that it exists and that you may read and write there"
-                )
+                way_out = "check that it exists and that you may read and write there"
+                return f"{self.shown} can't be opened; {way_out}"
             case sqlite3.SQLITE_READONLY:
-                return f"the store {self.path} is open for reading only; open it without read_only to write"
+                return f"the store {self.shown} is open for reading only; open it without read_only to write"
             case _:
-                return f"the store {self.path} failed: {error}"
+                return f"the store {self.shown} failed: {error}"
+
+
+def _can_be_a_file(path: str | os.PathLike[str]) -> bool:
+    try:
+        return b"\0" not in os.fsencode(path)
+    except UnicodeEncodeError:
+        return False
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:

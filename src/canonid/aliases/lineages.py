@@ -152,6 +152,8 @@ class Lineages:
                     f"a {kind} belongs to a {declared}; name the parent of {show(birth.child)}"
                 )
             return None
+        if birth.parent_kind is not None:
+            self._resolver.parent_kind(birth.parent_kind)  # raises UnknownName
         if declared is not None and birth.parent_kind not in (None, declared):
             raise LineageConflict(f"a {kind} belongs to a {declared}, not to a {birth.parent_kind}")
         return self._resolver.resolve(connection, birth.parent, birth.parent_kind or declared)

@@ -15,7 +15,7 @@ from canonid.aliases.connections import Connections
 from canonid.aliases.contract import Alias, BatchRecord, Lineage
 from canonid.aliases.lineages import Birth, Lineages
 from canonid.aliases.resolving import Resolver
-from canonid.aliases.texts import key
+from canonid.aliases.texts import key, require_words
 from canonid.core import Identity, Registry
 from canonid.errors import StoreError
 
@@ -118,6 +118,11 @@ class SQLiteStore:
         limit: int | None = None,
     ) -> Iterator[Alias]:
         """The aliases that count, oldest first; see `Store.aliases`."""
+        if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 0):
+            got = limit if isinstance(limit, int) else type(limit).__name__
+            raise ValueError(f"expected None or a number from 0 as limit=, got {got}")
+        if kind is not None:
+            self._registry.kind(kind)
         identity = None if canonical is None else self.resolve(canonical, kind)
         asked = queries.Asked(identity, text and key(text), kind, batch and key(batch))
         return self._pages(asked, limit)
@@ -135,6 +140,8 @@ class SQLiteStore:
             left = None if left is None else left - size
 
     def _links(self, connection: sqlite3.Connection, source: str, note: str) -> links.Links:
+        require_words("source", source)
+        require_words("note", note)
         batch_id = self._batch_ids.mint("batch")
         return links.Links(
             connection, self._registry, id=batch_id, source=source, note=note, at=self._clock()
@@ -175,6 +182,8 @@ class SQLiteStore:
         self, text: str, kind: str | None = None, *, kind_of_children: str | None = None
     ) -> list[Lineage]:
         """What was recorded directly under what a text names; see `Store.children`."""
+        if kind_of_children is not None:
+            self._registry.kind(kind_of_children)
         with self._connections.reading() as connection:
             return self._lineages.children(connection, text, kind, kind_of_children)
 
@@ -196,8 +205,8 @@ class SQLiteBatch:
     def link(self, text: str, canonical: str, kind: str | None = None, replace: bool = False) -> Alias:
         """The alias by which `text` names `canonical`; see `Batch.link`. One that raises records nothing."""
         if self._ended:
-            path = self._connections.path
-            raise StoreError(f"batch {self.id} of {path} has ended; open another one", path=str(path))
+            path, shown = self._connections.path, self._connections.shown
+            raise StoreError(f"batch {self.id} of {shown} has ended; open another one", path=str(path))
         try:
             return self._links.link(text, canonical, kind, replace=replace, repeat=True)
         except sqlite3.Error as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from canonid.errors import InvalidId, show
+from canonid.errors import InvalidId, StoreError, show
 
 LONGEST = 512
 NEVER = ""  # a key under which nothing is ever stored
@@ -22,6 +22,16 @@ def storable(text: object) -> bool:
 def key(text: str) -> str:
     """What to look a text up by: itself, or a key that finds nothing."""
     return text if storable(text) else NEVER
+
+
+def require_words(name: str, words: object) -> None:
+    """Raises StoreError for a source or a note that SQLite can't keep."""
+    if not isinstance(words, str):
+        raise StoreError(f"expected a text as {name}=, got {type(words).__name__}")
+    try:
+        words.encode()
+    except UnicodeEncodeError:
+        raise StoreError(f"{name}= can't be stored: {show(words)} has half of a surrogate pair") from None
 
 
 def require_storable(text: object) -> None:

@@ -6,10 +6,12 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from canonid.cli import ids, registries
 from canonid.errors import CanonidError, InvalidId, RegistryError, StoreError, UnknownName
 
+LONGEST = 250  # characters of what is wrong with the arguments
 EXIT_CODES = """\
 exit codes:
   0  every answer was found
@@ -47,6 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     except OSError as error:
         return _fail(error, 3)
+    except OverflowError as error:  # the clock is out of what a format holds
+        return _fail(error, 3)
     except KeyboardInterrupt:
         return 130
 
@@ -64,7 +68,7 @@ def _fail(error: Exception, code: int) -> int:
 def parser() -> argparse.ArgumentParser:
     """The whole grammar of the command line."""
     top = _parser(
-        argparse.ArgumentParser(prog="canonid"),
+        _Arguments(prog="canonid"),
         "One source of truth for every identifier in a system of Python services.",
         "canonid id mint user\n"
         "canonid id explain run_thread_chat_41_9f3c2b1a_83123_ab12cd34\n"
@@ -90,6 +94,14 @@ def parser() -> argparse.ArgumentParser:
     for command in registries.COMMANDS:
         _leaf(registry_commands, command)
     return top
+
+
+class _Arguments(argparse.ArgumentParser):
+    """A parser, and those of its commands, that show what was typed as safely as other messages do."""
+
+    def error(self, message: str) -> NoReturn:
+        safe = message if message.isprintable() else ascii(message)[1:-1]
+        super().error(safe if len(safe) <= LONGEST else f"{safe[:LONGEST]}…")
 
 
 class _Version(argparse.Action):

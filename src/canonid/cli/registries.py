@@ -11,7 +11,7 @@ from canonid.cli.ids import Command
 from canonid.cli.output import line, record
 from canonid.core import Registry
 from canonid.core.checking import Check, check
-from canonid.core.declaring import overlap_declared
+from canonid.core.declaring import MAX_REGISTRY, overlap_declared
 from canonid.core.diffing import Change, diff
 from canonid.project import load_registry, read_registry
 
@@ -153,7 +153,7 @@ def _load(path: str | None) -> Registry:
     if path != "-":
         return load_registry(path)
     sys.stdin.reconfigure(encoding="utf-8-sig", errors="surrogateescape")  # type: ignore[union-attr]
-    return Registry.from_toml(sys.stdin.read(), source="standard input")
+    return Registry.from_toml(sys.stdin.read(MAX_REGISTRY + 1), source="standard input")
 
 
 def _report_changes(title: str, changes: Collection[Change]) -> None:

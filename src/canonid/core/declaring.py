@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
 from canonid.core.grammar import Optional, PatternError, fields, parse_pattern
@@ -38,7 +39,13 @@ KIND_KEYS = (
     "retired",
     "retired_prefixes",
 )
+MAX_REGISTRY = 256 * 1024  # characters of a registry file; a kind and its formats take some hundred
 MAX_LENGTH = 1024
+LONGEST_NAME = 64
+COMPARED = 1000  # names that a wrong one is compared with for a hint
+MAX_PATH = 200  # characters of a TOML path in a message
+MAX_CIRCLE = 3  # names of a circle in a message
+HINTS = 100  # faults of one file that get a hint
 MAX_NESTED = 2  # nested IDs in one pattern: each may be readable in many formats
 MAX_DEPTH = 3  # of nested IDs within nested IDs
 PROJECT_KEYS = frozenset({"tool", "project", "build-system"})  # what only a pyproject.toml holds
@@ -75,10 +82,14 @@ def draft(text: str) -> Draft:
     """Read a registry file that may have faults. Never raises."""
     import tomllib  # 4 ms that only declaring pays
 
+    if not isinstance(text, str):
+        return _nothing("TOML", f"expected a text, got {type(text).__name__}")
+    if len(text) > MAX_REGISTRY:
+        return _nothing("TOML", f"a registry may have {MAX_REGISTRY} characters, not {len(text)}")
     try:
         document = tomllib.loads(text)
     except ValueError as error:
-        return _nothing("TOML", str(error))
+        return _nothing("TOML", _first_line(error))
     except RecursionError:
         return _nothing("TOML", "is nested too deeply")
     table: object = document
@@ -106,7 +117,10 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """A hint to append to a message, or nothing."""
     from difflib import get_close_matches  # only errors pay for this import
 
-    close = get_close_matches(name, list(known), n=1)
+    names = list(islice(known, COMPARED + 1))
+    if len(name) > LONGEST_NAME or len(names) > COMPARED:
+        return ""  # comparing would take longer than the hint is worth
+    close = get_close_matches(name, names, n=1)
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
@@ -128,7 +142,11 @@ class _Reader:
         self.faults: list[tuple[str, str]] = []
 
     def fault(self, path: str, sentence: str) -> None:
-        self.faults.append((self.root + ascii(path)[1:-1], sentence))
+        shown = show(path) if len(path) > MAX_PATH else ascii(path)[1:-1]
+        self.faults.append((self.root + shown, sentence))
+
+    def hint(self, name: str, known: Iterable[str]) -> str:
+        return did_you_mean(name, known) if len(self.faults) < HINTS else ""
 
     def read(self, document: Mapping[str, Any]) -> Declarations:
         self.keys("", document, ("canonical", "kinds", "formats", "services"))
@@ -221,8 +239,11 @@ class _Reader:
             service = services.get(kind.writer or "")
             if service is not None and kind.name not in service.emits:
                 self.fault(f"{path}.writer", f"service {service.name!r} does not emit kind {kind.name!r}")
-            if circle := _circle(kind.name, lambda name: [kinds[name].parent] if name in kinds else []):
-                self.fault(f"{path}.parent", f"the parents run in a circle: {' → '.join(circle)}")
+        for circle in _circles(kinds):
+            for place, name in enumerate(circle):
+                self.fault(
+                    f"kinds.{name}.parent", f"the parents run in a circle: {_way_round(circle, place)}"
+                )
         self.check_retired_prefixes(kinds)
 
     def check_retired_prefixes(self, kinds: Mapping[str, Kind]) -> None:
@@ -351,7 +372,7 @@ class _Reader:
         for name, form in formats.items():
             path = f"formats.{name}.pattern"
             if circle := _circle(name, lambda name: inner[name]):
-                self.fault(path, f"the nested IDs run in a circle: {' → '.join(circle)}")
+                self.fault(path, f"the nested IDs run in a circle: {_way_round(circle[:-1], 0)}")
             elif _depth(name, inner) > MAX_DEPTH:
                 self.fault(path, f"IDs are nested more than {MAX_DEPTH} deep")
             if sum(field.type == "id" for field in fields(form.pattern)) > MAX_NESTED:
@@ -474,19 +495,21 @@ class _Reader:
     def keys(self, path: str, table: Mapping[str, Any], known: tuple[str, ...]) -> None:
         for key in table:
             if key not in known:
-                hint = did_you_mean(key, known) or f"; known keys: {', '.join(known)}"
+                hint = self.hint(key, known) or f"; known keys: {', '.join(known)}"
                 self.fault(f"{path}.{key}".lstrip("."), f"unknown key{hint}")
 
-    def known(self, path: str, what: str, name: str, known: Iterable[str]) -> None:
-        names = list(known)
-        if name not in names:
-            self.fault(path, f"{what} {show(name)} is not declared{did_you_mean(name, names)}")
+    def known(self, path: str, what: str, name: str, known: Collection[str]) -> None:
+        if name not in known:
+            self.fault(path, f"{what} {show(name)} is not declared{self.hint(name, known)}")
 
     def tables(self, document: Mapping[str, Any], key: str) -> dict[str, Any]:
         out = {}
         for name, table in self.mapping(document, key, key).items():
-            if not NAME.fullmatch(name):
-                self.fault(f"{key}.{name}", "a name is lower-case words joined by '-' or '_'")
+            if len(name) > LONGEST_NAME or not NAME.fullmatch(name):
+                self.fault(
+                    f"{key}.{name}",
+                    f"a name is lower-case words joined by '-' or '_', {LONGEST_NAME} characters at most",
+                )
             if not isinstance(table, dict):
                 self.fault(f"{key}.{name}", f"expected a table, got {_type(table)}")
             else:
@@ -534,6 +557,12 @@ class _Reader:
         return tuple(dict.fromkeys(value))
 
 
+def _first_line(error: ValueError) -> str:
+    """What the parser says; a key or a number in it may be long, or not printable."""
+    said = ascii(str(error))[1:-1]
+    return said if len(said) <= MAX_PATH else f"{said[:MAX_PATH]}…"
+
+
 def _type(value: object) -> str:
     names = {
         bool: "a boolean",
@@ -544,6 +573,27 @@ def _type(value: object) -> str:
         dict: "a table",
     }
     return names.get(type(value), type(value).__name__)
+
+
+def _circles(kinds: Mapping[str, Kind]) -> Iterator[list[str]]:
+    """Every circle that parents run in, once, from child to parent."""
+    done: set[str] = set()
+    for kind in kinds:
+        trail: dict[str, int] = {}
+        name: str | None = kind
+        while name is not None and name in kinds and name not in done:
+            done.add(name)
+            trail[name] = len(trail)
+            name = kinds[name].parent
+        if name is not None and name in trail:
+            yield list(trail)[trail[name] :]
+
+
+def _way_round(circle: Sequence[str], start: int) -> str:
+    """A circle in words, from one of its names back to it; of a long one only the first few."""
+    names = [circle[(start + step) % len(circle)] for step in range(min(len(circle), MAX_CIRCLE))]
+    cut = ["…"] if len(circle) > MAX_CIRCLE else []
+    return " → ".join([*names, *cut, circle[start]])
 
 
 def _circle(start: str, following: Callable[[str], Iterable[str | None]]) -> list[str]:

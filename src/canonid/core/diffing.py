@@ -37,13 +37,16 @@ def diff(old: Registry, new: Registry) -> list[Change]:
 
     What is said of texts is proven, not sampled: a format that is not said to refuse a text reads every
     one that it did. Takes some 0.1 s for each changed format and kind, some seconds in all where patterns
-    with several long slugs overlap.
+    with several long slugs overlap. Raises TypeError for what is no Registry.
 
     >>> old = Registry.from_toml('[kinds.user]\\n[formats.own]\\npattern = "{kind}-{n:int}"')
     >>> new = Registry.from_toml('[kinds.user]\\n[formats.own]\\npattern = "{kind}-{n:int(1..9)}"')
     >>> [(change.path, change.breaking, change.text) for change in diff(old, new)]
     [('formats.own.pattern', True, 'user-0')]
     """
+    for registry in (old, new):
+        if not isinstance(registry, Registry):
+            raise TypeError(f"expected a Registry, got {type(registry).__name__}")
     both = _Versions(old, new)
     return [*both.kinds(), *both.formats(), *both.services()]
 

@@ -26,7 +26,9 @@ from canonid.core.language import (
     words,
 )
 from canonid.core.snowflake import Layout, layout
+from canonid.errors import show
 
+MAX_PATTERN = 4096  # characters; a text may have no more than a quarter of that
 MAX_FIELD = 255
 INT_LIMIT = 10**12 - 1
 TIME_LIMITS = {"ms": 10**14 - 1, "s": 10**11 - 1}  # both reach the year 5138
@@ -114,6 +116,8 @@ FIELD = re.compile(r"([a-z][a-z0-9_]*)(?:\s*:\s*([a-z][a-z0-9-]*)(?:\((.*)\))?)?
 
 def parse_pattern(text: str) -> Pattern:
     """The items of a pattern. Raises PatternError with the column of the first fault."""
+    if len(text) > MAX_PATTERN:
+        raise PatternError(f"a pattern may have {MAX_PATTERN} characters, not {len(text)}", 1)
     items: list[Item] = []
     part: list[str | Field] | None = None  # of the optional part that is open
     opened = 0
@@ -165,7 +169,7 @@ def _check_names(pattern: Pattern) -> None:
     for field in fields(pattern):
         for name in (field.name, *field.machine):
             if name in seen:
-                raise PatternError(f"two fields are named {name!r}", 1)
+                raise PatternError(f"two fields are named {show(name)}", 1)
             seen.add(name)
     if not seen:
         raise PatternError("a format needs at least one field in braces, e.g. {id:hex(8)}", 1)
@@ -181,26 +185,28 @@ def _field(source: str, column: int) -> Field:
     parts = FIELD.fullmatch(source.strip())
     if parts is None:
         raise PatternError(
-            f"{source!r} is not a field; write {{name:type}} or {{name:type(options)}}", column
+            f"{show(source)} is not a field; write {{name:type}} or {{name:type(options)}}", column
         )
     name, type_, options = parts.groups()
     if type_ is None:
         if name != "kind":
-            raise PatternError(f"field {name!r} has no type; only {{kind}} may leave it out", column)
+            raise PatternError(f"field {show(name)} has no type; only {{kind}} may leave it out", column)
         type_ = "kind"
     make = TYPES.get(type_)
     if make is None:
-        raise PatternError(f"{type_!r} is not a field type; the types are {', '.join(sorted(TYPES))}", column)
+        raise PatternError(
+            f"{show(type_)} is not a field type; the types are {', '.join(sorted(TYPES))}", column
+        )
     try:
         return make(name, (options or "").strip())
     except ValueError as error:
-        raise PatternError(f"field {name!r}: {error}", column) from None
+        raise PatternError(f"field {show(name)}: {error}", column) from None
 
 
 def _options(options: str, syntax: str, expected: str) -> tuple[str | None, ...]:
     match = re.fullmatch(syntax, options, re.ASCII)
     if match is None:
-        raise ValueError(f"expected {expected}, got {options!r}" if options else f"expected {expected}")
+        raise ValueError(f"expected {expected}, got {show(options)}" if options else f"expected {expected}")
     return match.groups()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from canonid.core import ksuid
 from canonid.core.declaring import did_you_mean
@@ -14,6 +14,9 @@ from canonid.core.snowflake import Snowflakes
 from canonid.core.values import Kind
 from canonid.core.writing import Writing
 from canonid.errors import InvalidId, show
+
+MOST_AT_ONCE = 10_000_000  # some GB of texts; nobody means more
+MOST_BITS = 1024  # of a number: more than any field holds, and quick to write out
 
 
 class Minting:
@@ -37,7 +40,7 @@ class Minting:
         def mint() -> str:
             return self.filled(kind, writing, {})
 
-        return Minter(mint, lambda n: [mint() for _ in range(n)], lambda: None)
+        return Minter(mint, _counted(lambda n: [mint() for _ in range(n)]), lambda: None)
 
     def filled(self, kind: Kind, writing: Writing, given: Mapping[str, Value]) -> str:
         """A new text with the given fields; the others are filled in. InvalidId where they don't fit."""
@@ -45,10 +48,11 @@ class Minting:
             raise InvalidId(
                 f"kind {kind.name!r} is retired: its IDs are still read, but none are minted", text=""
             )
+        _require_values(given)
         unknown = sorted(given.keys() - writing.names)
         if unknown:
             hint = did_you_mean(unknown[0], writing.names)
-            raise InvalidId(f"format {writing.format!r} has no field {unknown[0]!r}{hint}", text="")
+            raise InvalidId(f"format {writing.format!r} has no field {show(unknown[0])}{hint}", text="")
         try:
             text = writing.write(writing.fill(given, lambda field: self._fill(field, kind, writing, given)))
         except KeyError as error:
@@ -108,5 +112,33 @@ class Minting:
                 made = self._engine(field.type, before, after, self._clock, self._entropy)
             else:
                 made = untimed(field.type, before, after, self._entropy)
+            made = made._replace(many=_counted(made.many))
             self._sources.setdefault(key, made)  # another thread may have been first
         return self._sources[key]
+
+
+def _counted(many: Callable[[int], list[str]]) -> Callable[[int], list[str]]:
+    """`many`, with a ValueError for what is no count."""
+
+    def counted(count: int) -> list[str]:
+        if not isinstance(count, int) or isinstance(count, bool):
+            raise ValueError(f"expected how many IDs to mint, got {type(count).__name__}")
+        if not 0 <= count <= MOST_AT_ONCE:
+            got = count if count.bit_length() <= 64 else f"a number of {count.bit_length()} bits"
+            raise ValueError(f"from 0 to {MOST_AT_ONCE} IDs can be minted at once, not {got}")
+        return many(count)
+
+    return counted
+
+
+def _require_values(given: Mapping[str, object]) -> None:
+    """Raises InvalidId for what is neither a text nor a number, and for a number too long to write out."""
+    for name, value in given.items():
+        if not isinstance(value, str | int) or isinstance(value, bool):
+            got = type(value).__name__
+            raise InvalidId(f"expected a text or a whole number as {show(name)[1:-1]}=, got {got}", text="")
+        if isinstance(value, int) and value.bit_length() > MOST_BITS:
+            raise InvalidId(
+                f"no field holds a number of {value.bit_length()} bits, as given for {show(name)[1:-1]}=",
+                text="",
+            )

@@ -122,7 +122,10 @@ class Registry:
     def mint_many(
         self, kind: str, count: int, *, service: str | None = None, format: str | None = None
     ) -> list[str]:
-        """A list of new IDs, each as `mint` gives it, at about a third of the cost. Raises as `mint` does."""
+        """A list of new IDs, each as `mint` gives it, at about a third of the cost.
+
+        Raises as `mint` does, and ValueError for a count that is not from 0 to 10 million.
+        """
         return self._minting.minter(*self._minted(kind, service, format)).many(count)
 
     def bind(self, kind: str, *, service: str | None = None, format: str | None = None) -> Bound:
@@ -162,11 +165,11 @@ class Registry:
         if kind.writer not in (None, service) or not emits:
             writer = f"; {kind.writer!r} does" if kind.writer else ""
             raise InvalidId(f"service {service!r} does not write {kind.name} IDs{writer}", text="")
-        if format is not None and format not in emits:
+        if format is not None and self.format(format).name not in emits:
             raise InvalidId(
                 f"service {service!r} emits {kind.name} IDs as {', '.join(emits)}, not {format!r}", text=""
             )
-        return format or emits[0]
+        return emits[0] if format is None else format
 
     # Reading
 
@@ -307,11 +310,12 @@ class Registry:
         return found if reading.exact else found | {reading.format: text}
 
     def _writing(self, format: str, kind: str) -> Writing:
-        writing = self._writings.get((format, kind))
-        if writing is None:
+        try:
+            return self._writings[format, kind]
+        except (KeyError, TypeError):  # not declared, or no name at all
             self.format(format)
-            raise Untranslatable(f"format {format!r} does not write kind {kind!r}", text="")
-        return writing
+            self.kind(kind)
+            raise Untranslatable(f"format {format!r} does not write kind {kind!r}", text="") from None
 
 
 def _not_of_the_versions(writing: Writing, bits: int, reading: Reading) -> str:
@@ -330,10 +334,11 @@ def _no_answer(found: Recognition) -> type[InvalidId]:
 
 
 def _named(what: str, name: str, known: Mapping[str, Declared]) -> Declared:
+    if not isinstance(name, str):
+        got = type(name).__name__
+        raise UnknownName(f"expected the name of a {what}, got {got}", what=what, name=got)
     try:
         return known[name]
-    except (KeyError, TypeError):
-        hint = did_you_mean(str(name), known)
-        raise UnknownName(
-            f"{what} {show(name)} is not declared{hint}", what=what, name=str(name)[:64]
-        ) from None
+    except KeyError:
+        hint = did_you_mean(name, known)
+        raise UnknownName(f"{what} {show(name)} is not declared{hint}", what=what, name=name[:64]) from None

@@ -71,6 +71,10 @@ class Layout(NamedTuple):
 
         Nothing wraps: raises OverflowError for a time that has no room, InvalidId for another part.
         """
+        if not isinstance(parts, Mapping) or any(name not in parts for name, _ in self.parts):
+            expected = ", ".join(name for name, _ in self.parts)
+            got = f"only {len(parts)} parts" if isinstance(parts, Mapping) else type(parts).__name__
+            raise InvalidId(f"expected a mapping with {expected}, got {got}")
         number = 0
         for name, bits in self.parts:
             low = self.epoch if name == "time" else 0

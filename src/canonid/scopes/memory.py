@@ -14,7 +14,7 @@ from typing import Final, Self
 
 from canonid.core import Identity
 from canonid.core.system import milliseconds
-from canonid.errors import ClaimConflict, InvalidId, NotFound, ScopeClosed, show
+from canonid.errors import ClaimConflict, InvalidId, NotFound, ScopeClosed, UnknownName, show
 from canonid.scopes.closing import Closer, Entry
 from canonid.scopes.contract import Closed, Failure, Release, Resolve, Snapshot, Stats
 
@@ -61,6 +61,8 @@ class ScopeTree:
 
         `identity` is what the text names, where the caller has resolved it already.
         """
+        if not isinstance(principal, str):
+            raise InvalidId(f"expected a text as principal=, got {type(principal).__name__}", text=principal)
         scope = Scope(self, self._identify(kind, text, identity), text, principal, None)
         self._admit(scope)
         return scope
@@ -74,6 +76,8 @@ class ScopeTree:
 
     def snapshot(self, principal: str) -> tuple[Snapshot, ...]:
         """What is live for one principal: its root scopes with all that is below, oldest first."""
+        if not isinstance(principal, str):
+            return ()
         with self._lock:
             return tuple([root._snapshot() for root in self._roots.get(principal, {}).values()])
 
@@ -91,12 +95,18 @@ class ScopeTree:
             )
 
     def _identify(self, kind: str, text: str, identity: Identity | None = None) -> Identity:
-        identity = identity or self._resolve(text, kind)
+        if identity is None:
+            identity = self._resolve(text, kind)
+        elif not isinstance(identity, Identity):
+            raise TypeError(f"expected an Identity as identity=, got {type(identity).__name__}")
         if identity.kind != kind:
             raise InvalidId(f"{show(text)} names a {identity.kind}; expected a {kind}", text=text)
         return identity
 
     def _lookup(self, kind: str, text: str, principal: str) -> Scope | Resource | None:
+        if not isinstance(kind, str):
+            got = type(kind).__name__
+            raise UnknownName(f"expected the name of a kind, got {got}", what="kind", name=got)
         if not isinstance(text, str):
             return None
         entry = self._live.get((kind, text))
@@ -211,6 +221,8 @@ class Scope(_TreeEntry):
         `InvalidId`; `ClaimConflict` if the ID is live anywhere in the tree; `ScopeClosed`. An error
         leaves nothing behind.
         """
+        if release is not None and not callable(release):
+            raise TypeError(f"expected a callable as release=, got {type(release).__name__}")
         tree = self._tree
         resource = Resource(tree, tree._identify(kind, text, identity), text, self.principal, self, release)
         tree._admit(resource)

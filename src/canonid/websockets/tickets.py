@@ -58,6 +58,8 @@ class Tickets:
 
     def redeem(self, token: str) -> Ticket | None:
         """The ticket of an unspent token, exactly once; None for a used, forged or expired one."""
+        if not isinstance(token, str):
+            return None
         with self._lock:
             now = self._clock()
             self._prune(now)
