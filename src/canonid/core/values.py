@@ -66,11 +66,11 @@ class Reading:
     Two readings are equal if the text, the kind and the format are.
     """
 
-    __slots__ = ("_text", "_writing")  # a third faster to make than a named tuple
+    # Half the time of a named tuple, and less than with an `__init__`; see `reading`.
+    __slots__ = ("_text", "_writing")
 
-    def __init__(self, text: str, writing: Writing) -> None:
-        self._text = text
-        self._writing = writing
+    _text: str
+    _writing: Writing
 
     @property
     def text(self) -> str:
@@ -134,6 +134,14 @@ class Reading:
 
     def __repr__(self) -> str:
         return f"Reading({self._text!r}, kind={self.kind!r}, format={self.format!r})"
+
+
+def reading(text: str, writing: Writing) -> Reading:
+    """The reading of a text that the writing accepts."""
+    made = Reading()
+    made._text = text
+    made._writing = writing
+    return made
 
 
 class Recognition(NamedTuple):
