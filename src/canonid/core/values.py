@@ -160,7 +160,8 @@ class Recognition(NamedTuple):
     def reason(self) -> str:
         """Why there is no answer, in one sentence; empty if there is one.
 
-        Takes 0.1 to 3 ms, and the first time up to 0.3 s in a registry of a hundred kinds."""
+        Takes 0.1 to 3 ms, and the first time up to 0.3 s in a registry of a hundred kinds.
+        """
         return "" if self.answer else self.explain(self)
 
     @property
