@@ -5,7 +5,8 @@ import re
 import pytest
 from hypothesis import given, settings
 
-from canonid.core.inclusion import Undecided, common, shortest_missing, shortest_resplit
+from canonid.core.automata import shortest_resplit
+from canonid.core.inclusion import Undecided, common, shortest_missing
 from canonid.core.language import Seq, Slug, Text, chars, regex
 from languages import NODES, SHORT, accepts, machine
 

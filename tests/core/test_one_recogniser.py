@@ -25,6 +25,7 @@ PARTS = [
     ),
     *("{t:time(ms, 13)}", "{t:time(s)}", "{t:time(ms % 1000)}", "{w:one-of(prod, dev, a_b)}"),
     *("{x:text(a-c0-2_, 1..4)}", "{i:uuid}", "{i:uuid(7)}", "{i:base32}", "{i:ulid}", "{i:ksuid}"),
+    *("[{kind}-{q:hex(3)}]", "[_{kind}{m:int(1..9)}]", "[{kind}_{e:slug}-]"),
     *("{i:snowflake(twitter)}", "{r:id(run)}", "{kind}", "{kind}", "[{o:slug}_]", "[-{p:hex(2)}]"),
 ]
 GLUE = ["_", "_", "_", "-", "", "x"]
@@ -40,10 +41,14 @@ def registry_of(rng: random.Random) -> Registry:
         text += f"{RUN}overlaps = {[*names, 'typeid', 'uuid', 'ulid']}\n[formats.uuid]\n[formats.ulid]\n"
         for name in names:
             parts = rng.sample(PARTS, rng.randint(1, 3))
-            pattern = rng.choice(["", "", "a_", "z-"]) + rng.choice(GLUE).join(parts)
+            pattern = rng.choice(["", "", "a_", "z-", "_", "__"]) + rng.choice(GLUE).join(parts)
             kinds = rng.sample(["a", "b"], rng.randint(1, 2))
             others = [other for other in names if other != name] + ["typeid", "uuid", "ulid", "run"]
-            text += f"[formats.{name}]\npattern = '{pattern}'\nkinds = {kinds}\noverlaps = {others}\n"
+            text += (
+                f"[formats.{name}]\npattern = '{pattern}'\nkinds = {kinds}\noverlaps = {[*others, name]}\n"
+            )
+            words = {kind: rng.choice(["A", "b", "a", "x_1", "0"]) for kind in kinds if rng.random() < 0.5}
+            text += "prefixes = { " + ", ".join(f"{kind} = '{word}'" for kind, word in words.items()) + " }\n"
         try:
             return Registry.from_toml(text)
         except RegistryError:
@@ -85,19 +90,19 @@ def texts_of(registry: Registry, rng: random.Random, count: int) -> list[str]:
 
 
 def alone(registry: Registry, text: str) -> set[tuple[str, str, str]]:
-    """The readings of a text in each writing, without the recogniser."""
-    found = set()
-    for writing in registry.declarations.writings:
-        if writing.fields_of(text) is not None:
-            found.add((writing.format, writing.kind, writing.prefix))
-    return found
+    """The readings of a text in each writing, by its automaton: neither the recogniser nor `re` has a say."""
+    return {
+        (writing.format, writing.kind, writing.prefix)
+        for writing in registry.declarations.writings
+        if accepts(writing.exact_automaton, text)
+    }
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(16))
 def test_readings_are_those_of_every_format_alone(seed):
     rng = random.Random(seed)
     registry = registry_of(rng)
-    for text in texts_of(registry, rng, 1500):
+    for text in texts_of(registry, rng, 400):
         readings = registry.recognise(text).readings
         told = {(r.format, r.kind, r._writing.prefix) for r in readings}
         assert told == alone(registry, text), text

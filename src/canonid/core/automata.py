@@ -192,19 +192,25 @@ def shortest_common(
 
 def two_readings(a: Automaton) -> str | None:
     """The shortest text that can be split into the labelled items in two ways, or None."""
-    start = (a.start, a.start, False)
+    return shortest_resplit(a, a)
+
+
+def shortest_resplit(a: Automaton, b: Automaton) -> str | None:
+    """The shortest text that both accept but consume under different labels, or None."""
+    start = a.start, b.start, False
     came: dict[tuple[int, int, bool], tuple[tuple[int, int, bool], int] | None] = {start: None}
     queue = deque(came)
     while queue:
         triple = queue.popleft()
         p, q, split = triple
-        if split and a.tags[p] and a.tags[q]:
+        if split and a.tags[p] and b.tags[q]:
             return spell(came, triple)
         for mask_p, next_p, label_p in a.moves[p]:
-            for mask_q, next_q, label_q in a.moves[q]:
+            for mask_q, next_q, label_q in b.moves[q]:
                 both = mask_p & mask_q
-                # Which of the two readings comes first doesn't matter: one order is enough.
-                key = (min(next_p, next_q), max(next_p, next_q), split or label_p != label_q)
+                key = next_p, next_q, split or label_p != label_q
+                if a is b and next_p > next_q:
+                    key = next_q, next_p, key[2]  # which of two readings comes first doesn't matter
                 if both and key not in came:
                     came[key] = triple, both
                     queue.append(key)

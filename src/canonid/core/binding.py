@@ -35,7 +35,7 @@ def bind(
         try:
             if accepts(text):
                 # What is canonical names itself, however else it reads.
-                reading = Reading()  # as `values.reading` does, without a call
+                reading = Reading()  # as `values.read_as` does, without a call
                 reading._text = text
                 reading._writing = canonical
                 return reading

@@ -31,11 +31,10 @@ HALF_A_MICROSECOND = 5e-7  # what a float may lack of a time in milliseconds
 
 
 class Minter(NamedTuple):
-    """A source of new texts: `mint` gives one, `many` a list of n. `reset` forgets what is prepared."""
+    """A source of new texts: `mint` gives one, `many` a list of n."""
 
     mint: Callable[[], str]
     many: Callable[[int], list[str]]
-    reset: Callable[[], None]
 
 
 class Engine(Protocol):
@@ -164,7 +163,7 @@ def ticking(
 
     reset()
     system.reset_in_child(draw, lambda _: reset())  # every verb refers to `draw`, and none to `reset`
-    return Minter(mint if one_thread_runs else one_at_a_time, many, reset)
+    return Minter(mint if one_thread_runs else one_at_a_time, many)
 
 
 def untimed(type_: str, before: str, after: str, entropy: Entropy) -> Minter:
@@ -174,7 +173,7 @@ def untimed(type_: str, before: str, after: str, entropy: Entropy) -> Minter:
         bits = payload.as_uuid(int.from_bytes(entropy(16), "big"), version=4)
         return f"{before}{payload.write(type_, bits)}{after}"
 
-    return Minter(mint, lambda n: [mint() for _ in range(n)], lambda: None)
+    return Minter(mint, lambda n: [mint() for _ in range(n)])
 
 
 def _spare(lay: Layout, entropy: Entropy) -> Iterator[tuple[int, str]]:

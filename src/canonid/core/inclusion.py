@@ -1,4 +1,4 @@
-"""Whether one automaton accepts and reads all that another does; if not, the shortest text that tells.
+"""Whether one automaton accepts all that another does; if not, the shortest text that tells.
 
 The search runs through the product of `a` with the subsets of `b` that a text can lead to, made as they
 are met. A subset that holds one already met at the same state of `a` can only refuse less and is passed over
@@ -70,26 +70,6 @@ def _following(b: Automaton, subset: int) -> list[tuple[int, int]]:
             if chars
         ]
     return parts
-
-
-def shortest_resplit(a: Automaton, b: Automaton) -> str | None:
-    """The shortest text that both accept but consume under different labels, or None."""
-    start = a.start, b.start, False
-    came: dict[tuple[int, int, bool], tuple[tuple[int, int, bool], int] | None] = {start: None}
-    queue = deque(came)
-    while queue:
-        triple = queue.popleft()
-        p, q, split = triple
-        if split and a.tags[p] and b.tags[q]:
-            return spell(came, triple)
-        for mask_p, next_p, label_p in a.moves[p]:
-            for mask_q, next_q, label_q in b.moves[q]:
-                both = mask_p & mask_q
-                key = next_p, next_q, split or label_p != label_q
-                if both and key not in came:
-                    came[key] = triple, both
-                    queue.append(key)
-    return None
 
 
 def common(a: Automaton, b: Automaton) -> Automaton:

@@ -14,7 +14,6 @@ from typing import NamedTuple
 from canonid.core.language import CROCKFORD
 
 COUNTERS = 1 << 14
-FRESH_BITS = 40  # of the random bits: those that every ID has for itself
 
 
 class Layout(NamedTuple):
@@ -26,7 +25,7 @@ class Layout(NamedTuple):
     counter: tuple[bytes, ...]  # a column for each character of the counter, at every value
     random: bytes  # translates any byte to a random character
     shared: int  # how many random characters a block of IDs may share
-    fresh: int  # how many, the last ones, stand for FRESH_BITS
+    fresh: int  # how many, the last ones, every ID has for itself: 40 bits
 
 
 @cache

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 from canonid.core import ksuid
 from canonid.core.declaring import did_you_mean
-from canonid.core.engine import Clock, Engine, Entropy, Minter, untimed
+from canonid.core.engine import HALF_A_MICROSECOND, Clock, Engine, Entropy, Minter, untimed
 from canonid.core.grammar import PAYLOADS, Field, Value
 from canonid.core.producing import minted_version
 from canonid.core.snowflake import Snowflakes
@@ -40,7 +40,7 @@ class Minting:
         def mint() -> str:
             return self.filled(kind, writing, {})
 
-        return Minter(mint, _counted(lambda n: [mint() for _ in range(n)]), lambda: None)
+        return Minter(mint, _counted(lambda n: [mint() for _ in range(n)]))
 
     def filled(self, kind: Kind, writing: Writing, given: Mapping[str, Value]) -> str:
         """A new text with the given fields; the others are filled in. InvalidId where they don't fit."""
@@ -92,8 +92,8 @@ class Minting:
         return self._snowflakes(field.layout, {name: given[name] for name in field.machine})
 
     def _now(self) -> int:
-        """Milliseconds since 1970; half a microsecond is what a float may lack of them."""
-        return int((self._clock() + 5e-7) * 1000)
+        """Milliseconds since 1970."""
+        return int((self._clock() + HALF_A_MICROSECOND) * 1000)
 
     def _count(self, writing: Writing, field: Field) -> int:
         key = writing.format, writing.kind, field.name

@@ -9,7 +9,7 @@ from itertools import groupby
 from canonid.core.automata import expected_at
 from canonid.core.declaring import did_you_mean
 from canonid.core.language import members, runs
-from canonid.core.values import Kind, Reading, Recognition, Service, reading
+from canonid.core.values import Kind, Reading, Recognition, Service, read_as
 from canonid.core.writing import Writing, any_of
 from canonid.errors import show
 
@@ -75,7 +75,7 @@ class Recogniser:
             for writing in group.writings
             if (kind is None or writing.kind == kind) and (group.alike or writing.accepts(text))
         ]
-        return tuple([reading(text, writing) for writing in found])
+        return tuple([read_as(text, writing) for writing in found])
 
     # Reasons
 

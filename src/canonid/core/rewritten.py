@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from canonid.core.automata import Automaton, Path, automaton
+from canonid.core.automata import Automaton, Path, automaton, shortest_resplit
 from canonid.core.grammar import Field, Optional, Pattern, fields
-from canonid.core.inclusion import Undecided, shortest_missing, shortest_resplit
+from canonid.core.inclusion import Undecided, shortest_missing
 from canonid.core.producing import needed_fields
 from canonid.core.writing import Writing
 from canonid.errors import show

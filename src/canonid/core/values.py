@@ -66,7 +66,7 @@ class Reading:
     Two readings are equal if the text, the kind and the format are.
     """
 
-    # Half the time of a named tuple, and less than with an `__init__`; see `reading`.
+    # Half the time of a named tuple, and less than with an `__init__`; see `read_as`.
     __slots__ = ("_text", "_writing")
 
     _text: str
@@ -136,7 +136,7 @@ class Reading:
         return f"Reading({self._text!r}, kind={self.kind!r}, format={self.format!r})"
 
 
-def reading(text: str, writing: Writing) -> Reading:
+def read_as(text: str, writing: Writing) -> Reading:
     """The reading of a text that the writing accepts."""
     made = Reading()
     made._text = text
