@@ -54,6 +54,7 @@ class Presence:
         self.of_user: Index[Connection] = Index()
         self.of_session: Index[Connection] = Index()
         self.watching: Index[Connection] = Index()
+        self.in_topic: Index[Connection] = Index()
         self.runs_of_thread: Index[Run] = Index()
         self.handshakes = 0
 
@@ -68,10 +69,20 @@ class Presence:
         self.of_session.discard(connection.session, connection)
         for thread in connection.watching:
             self.watching.discard(thread, connection)
+        for topic in connection.topics:
+            self.in_topic.discard(topic, connection)
 
     def watch(self, connection: Connection, thread: str) -> None:
         connection.watching.add(thread)
         self.watching.add(thread, connection)
+
+    def join(self, connection: Connection, topic: str) -> None:
+        connection.topics.add(topic)
+        self.in_topic.add(topic, connection)
+
+    def part(self, connection: Connection, topic: str) -> None:
+        connection.topics.discard(topic)
+        self.in_topic.discard(topic, connection)
 
     def keep(self, run: Run) -> None:
         self.runs[run.id] = run

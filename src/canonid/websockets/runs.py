@@ -1,20 +1,23 @@
-"""Runs: numbered events, kept for those who come back, and what happens when nobody watches."""
+"""Runs: what their executor does, and what happens when nobody watches."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple
 
-from canonid.errors import ScopeClosed
-from canonid.websockets.codes import Refusal
+from canonid.errors import ScopeClosed, StoreError
+from canonid.websockets.backplane import Journal, RunOver, RunRecord
 from canonid.websockets.limits import Limits
+from canonid.websockets.streams import Stream
 from canonid.websockets.wire import encode
 
 COMPLETED, FAILED, CANCELLED = "run_completed", "run_failed", "run_cancelled"
-GONE, LOST = "run_gone", "run_lost"  # told in place of events: they are no longer kept; never known here
+LOST = "run_lost"  # its executor died; or, in place of events, it is not known here
+GONE = "run_gone"  # in place of events: they are no longer kept
+
+LOOK_AGAIN = 1.0  # seconds between two looks whether another process still watches
 
 
 class Grace(NamedTuple):
@@ -26,17 +29,21 @@ class Grace(NamedTuple):
 OnLastDetach = Literal["continue", "cancel"] | Grace
 
 
-class Subscriber(Protocol):
-    subscriptions: set[Run]
+class Shared(NamedTuple):
+    """How a run is shared with other processes."""
 
-    def put(self, entry: str | Iterator[str]) -> bool: ...
+    journal: Journal
+    process: str
+    watched: Callable[[str], Any]
+    """Async: how many other processes watch the run of that ID. StoreError."""
 
 
-class Run:
+class Run(Stream):
     """One run: the executor publishes, subscribers receive everything after the number they have seen.
 
-    `id` and `thread` are canonical, `text` is as it was minted. Events are numbered from 1; the last one
-    carries `"final": true` and is one of `run_completed`, `run_failed`, `run_cancelled`.
+    `text` is as it was minted. The last event carries `"final": true` and is one of `run_completed`,
+    `run_failed`, `run_cancelled`, `run_lost`. With `shared` an event is stored for the other processes
+    before anybody sees it.
     """
 
     def __init__(
@@ -49,117 +56,43 @@ class Run:
         on_last_detach: OnLastDetach,
         limits: Limits,
         clock: Callable[[], float],
+        shared: Shared | None = None,
     ) -> None:
-        self.id = id
+        super().__init__(id=id, thread=thread, principal=principal, limits=limits)
         self.text = text
-        self.thread = thread
-        self.principal = principal
-        self.seq = 0
-        self.ended = False
         self.stopping = False  # whether its executor was told to stop
         self._on_last_detach = on_last_detach
-        self._limits = limits
         self._clock = clock
-        self._kept: deque[str] = deque()
-        self._bytes = 0
-        self._subscribers: dict[Subscriber, None] = {}
+        self._shared = shared
+        self._order = asyncio.Lock()
+        self._writing: set[asyncio.Task[int]] = set()
         self._countdown: asyncio.TimerHandle | None = None
+        self._minding: asyncio.Task[None] | None = None
         self._cancel: Callable[[], object] = lambda: None
+        if shared is not None and on_last_detach != "continue":
+            self._minding = asyncio.create_task(self._mind(shared), name=f"watchers of {id}")
 
-    @property
-    def size(self) -> int:
-        """Bytes of the events kept."""
-        return self._bytes
+    async def publish(self, event: str, data: Mapping[str, Any] | None = None) -> int:
+        """Send an event to every subscriber and keep it for replay; gives its number.
 
-    # The executor's side
-
-    def publish(self, event: str, data: Mapping[str, Any] | None = None) -> int:
-        """Send an event to every subscriber and keep it for replay; gives its number, never waits.
-
+        In one process it never waits. Shared with others it waits until the event is stored, so that it reaches
+        whoever resumes within the retention, on whichever process. If cancelled, the event may count or not.
         Raises ScopeClosed once the run has ended, ValueError for data that is no JSON or too big.
         """
-        return self._append(event, data, final=False)
+        return await self._add(event, data, final=False)
 
-    def end(self, event: str, data: Mapping[str, Any] | None = None) -> None:
+    async def end(self, event: str, data: Mapping[str, Any] | None = None) -> None:
         """Publish the final event. Once only; what comes later finds the run ended."""
-        if self.ended:
-            return
-        self._append(event, data, final=True)
-        self.ended = True
-        self._stop_countdown()
-        for subscriber in self._subscribers:
-            subscriber.subscriptions.discard(self)
-        self._subscribers.clear()
-
-    def _append(self, event: str, data: Mapping[str, Any] | None, *, final: bool) -> int:
-        if self.ended:
-            raise ScopeClosed(f"run {self.id} has ended; nothing can be published any more")
-        at = datetime.fromtimestamp(self._clock(), UTC).isoformat(timespec="milliseconds")
-        message = {
-            "type": "event",
-            "run": self.id,
-            "thread": self.thread,
-            "seq": self.seq + 1,
-            "event": event,
-        }
-        message |= {"at": at, "data": dict(data or {})} | ({"final": True} if final else {})
-        text = encode(message, self._limits.run_bytes)
-        self.seq += 1
-        self._kept.append(text)
-        self._bytes += len(text)
-        while len(self._kept) > self._limits.run_events or self._bytes > self._limits.run_bytes:
-            self._bytes -= len(self._kept.popleft())
-        for subscriber in list(self._subscribers):
-            subscriber.put(text)
-        return self.seq
-
-    # The subscribers' side
-
-    def attach(self, subscriber: Subscriber, last_seq: int = 0) -> None:
-        """Everything after `last_seq` in order, then live. Nothing changes for one who is attached already.
-
-        Events that are no longer kept are told by one `gap` message in their place. Raises Refusal
-        (1008) where `last_seq` lies ahead of the run.
-        """
-        if last_seq > self.seq:
-            raise Refusal("last_seq is ahead of the run")
-        if subscriber in self._subscribers:
-            return
-        self._stop_countdown()
-        if last_seq < self.seq:
-            subscriber.put(self._replay(last_seq + 1, self.seq))
         if not self.ended:
-            self._subscribers[subscriber] = None
-            subscriber.subscriptions.add(self)
+            try:
+                await self._add(event, data, final=True)
+            except ScopeClosed:
+                assert self.ended
 
-    def detach(self, subscriber: Subscriber) -> None:
-        """Stop receiving. When the last one leaves, the run goes on, ends, or starts its countdown."""
-        if subscriber not in self._subscribers:
-            return
-        del self._subscribers[subscriber]
-        subscriber.subscriptions.discard(self)
-        if self._subscribers or self.ended:
-            return
-        match self._on_last_detach:
-            case Grace(seconds):
-                self._countdown = asyncio.get_running_loop().call_later(seconds, self.cancel)
-            case "cancel":
-                self.cancel()
-
-    def _replay(self, seq: int, until: int) -> Iterator[str]:
-        # Lazy, so that a slow reader holds no second copy; what is trimmed meanwhile becomes a gap.
-        while seq <= until:
-            first = self.seq - len(self._kept) + 1
-            if seq < first:
-                gap = {"type": "gap", "run": self.id, "from": seq, "to": min(first - 1, until)}
-                seq = first
-                yield encode(gap, self._limits.run_bytes)
-            else:
-                text = self._kept[seq - first]
-                seq += 1
-                yield text
-
-    # Ending it
+    def record(self) -> RunRecord:
+        """The run as other processes know it. Only of a shared run."""
+        assert self._shared is not None
+        return RunRecord(self.id, self.thread, self.principal, self._shared.process, self.seq, self.ended)
 
     def cancel(self) -> None:
         """Ask the executor to stop; the run ends with `run_cancelled`. Returns at once."""
@@ -170,7 +103,111 @@ class Run:
         """What `cancel` calls."""
         self._cancel = cancel
 
+    def abandon(self) -> None:
+        """Write nothing any more: the process ends, or is not allowed to."""
+        for task in (*self._writing, self._minding):
+            if task is not None:
+                task.cancel()
+
+    async def _add(self, event: str, data: Mapping[str, Any] | None, *, final: bool) -> int:
+        if self._shared is None:
+            self._check_open()
+            self._take(self._text(event, data, final=final), final=final)
+            return self.seq
+        # A task of its own: an executor that is cancelled now must not leave it unknown whether it counts.
+        task = asyncio.create_task(self._store(self._shared.journal, event, data, final=final))
+        self._writing.add(task)
+        task.add_done_callback(self._writing.discard)
+        return await asyncio.shield(task)
+
+    async def _store(
+        self, journal: Journal, event: str, data: Mapping[str, Any] | None, *, final: bool
+    ) -> int:
+        async with self._order:
+            self._check_open()
+            text = self._text(event, data, final=final)
+            try:
+                await journal.append(self.record(), [text], self._kept, final)
+            except RunOver:
+                await self._ended_elsewhere(journal)
+            self._check_open()
+            self._take(text, final=final)
+            return self.seq
+
+    async def _ended_elsewhere(self, journal: Journal) -> None:
+        kept = await journal.read(self.id, self.seq)
+        for text in kept.texts[:-1] if kept is not None else ():
+            self._take(text)
+        if kept is not None and kept.texts:
+            self._take(kept.texts[-1], final=True)
+        self.ended = True
+
+    def _take(self, text: str, *, final: bool = False) -> None:
+        super()._take(text, final=final)
+        if final:
+            self._stop_countdown()
+            if self._minding is not None:
+                self._minding.cancel()
+
+    def _check_open(self) -> None:
+        if self.ended:
+            raise ScopeClosed(f"run {self.id} has ended; nothing can be published any more")
+
+    def _text(self, event: str, data: Mapping[str, Any] | None, *, final: bool) -> str:
+        return event_text(
+            self.id, self.thread, self.seq + 1, event, data, self._clock(), self._limits.run_bytes, final=final
+        )
+
+    # When nobody watches
+
+    def _came(self) -> None:
+        self._stop_countdown()
+
+    def _last_left(self) -> None:
+        if self._shared is not None:
+            return  # whoever minds it looks at all processes
+        match self._on_last_detach:
+            case Grace(seconds):
+                self._countdown = asyncio.get_running_loop().call_later(seconds, self.cancel)
+            case "cancel":
+                self.cancel()
+
     def _stop_countdown(self) -> None:
         if self._countdown is not None:
             self._countdown.cancel()
             self._countdown = None
+
+    async def _mind(self, shared: Shared) -> None:
+        seconds = self._on_last_detach.seconds if isinstance(self._on_last_detach, Grace) else 0.0
+        loop, since, watched = asyncio.get_running_loop(), 0.0, False
+        while True:
+            await asyncio.sleep(LOOK_AGAIN)
+            try:
+                here = bool(self._subscribers) or await shared.watched(self.id) > 0
+            except StoreError:
+                continue  # nobody knows; the next look will tell
+            if here:
+                watched, since = True, 0.0
+            elif watched:
+                since = since or loop.time()
+                if loop.time() - since >= seconds:
+                    self.cancel()
+                    return
+
+
+def event_text(
+    run: str,
+    thread: str,
+    seq: int,
+    event: str,
+    data: Mapping[str, Any] | None,
+    at: float,
+    limit: int,
+    *,
+    final: bool,
+) -> str:
+    """An event as it goes to clients. ValueError for data that is no JSON, or has more bytes than `limit`."""
+    message: dict[str, Any] = {"type": "event", "run": run, "thread": thread, "seq": seq, "event": event}
+    message["at"] = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
+    message["data"] = dict(data or {})
+    return encode(message | ({"final": True} if final else {}), limit)

@@ -1,0 +1,175 @@
+"""Runs of one hub: started and executed here, found here or in the other processes, ended."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
+from typing import Any
+
+from canonid.core import Identity
+from canonid.errors import ScopeClosed
+from canonid.scopes import Scope
+from canonid.websockets import incidents
+from canonid.websockets.backplane import Backplane, RunRecord
+from canonid.websockets.limits import Limits
+from canonid.websockets.mirrors import Mirrors
+from canonid.websockets.presence import Presence
+from canonid.websockets.retention import Retention
+from canonid.websockets.runs import CANCELLED, COMPLETED, FAILED, GONE, LOST, OnLastDetach, Run, Shared
+from canonid.websockets.sessions import Session
+from canonid.websockets.streams import Stream, Subscriber
+
+Execute = Callable[[Run], Awaitable[object]]
+
+
+class Runs:
+    """Where runs begin, are found, and end. `names` of a run: see `Run`."""
+
+    def __init__(
+        self, present: Presence, limits: Limits, clock: Callable[[], float], backplane: Backplane | None
+    ) -> None:
+        self._present = present
+        self._limits = limits
+        self._clock = clock
+        self._backplane = backplane
+        self._mirrors = None if backplane is None else Mirrors(backplane, limits)
+        self._ended = Retention(limits, present.forget)
+
+    async def begin(
+        self,
+        session: Session,
+        scope: Scope,
+        thread: str,
+        execute: Execute,
+        on_last_detach: OnLastDetach,
+    ) -> Run:
+        """A run over a scope of its own, executed from now on. StoreError where others can't be told."""
+        run = Run(
+            id=scope.canonical,
+            text=scope.text,
+            thread=thread,
+            principal=session.principal,
+            on_last_detach=on_last_detach,
+            limits=self._limits,
+            clock=self._clock,
+            shared=self._shared(),
+        )
+        if self._backplane is not None:
+            try:
+                await self._backplane.journal.begin(run.record())
+            except BaseException:
+                scope.close()
+                raise
+        executor = asyncio.create_task(self._execute(run, execute, scope), name=f"executor of {run.id}")
+        retire = partial(self._retire, run, session, executor)
+        try:
+            scope.claim("executor", run.id, retire, identity=Identity("executor", run.id))
+        except BaseException:
+            executor.cancel()
+            scope.close()
+            raise
+        run.on_cancel(partial(self._cancel, run, executor, scope))
+        session.keep(run)
+        self._present.keep(run)
+        return run
+
+    async def find(self, run: str, last_seq: int) -> Stream | str:
+        """A run to attach to, by its canonical ID; `run_gone` or `run_lost` where there is none any more.
+
+        StoreError.
+        """
+        here = self._present.runs.get(run)
+        if here is not None:
+            return here
+        mirror = None if self._mirrors is None else await self._mirrors.of(run, last_seq)
+        if mirror is None:
+            return GONE if self._ended.knew(run) else LOST
+        if mirror.ended and not mirror.kept:
+            return GONE
+        return mirror
+
+    def cancel(self, run: str) -> None:
+        """Cancel a run that is executed here."""
+        if run in self._present.runs:
+            self._present.runs[run].cancel()
+
+    async def of_thread(self, thread: str) -> list[RunRecord]:
+        """The runs of a thread that go on or are kept, wherever they are executed; oldest first. StoreError."""
+        here = self._present.runs_of_thread[thread]
+        if self._backplane is None:
+            return [RunRecord(run.id, thread, run.principal, "", run.seq, run.ended) for run in here]
+        return await self._backplane.journal.runs_of(thread)
+
+    def subscribers_of(self, run: str) -> Iterable[Subscriber]:
+        """Who here is attached to a run."""
+        stream: Stream | None = self._present.runs.get(run)
+        if stream is None and self._mirrors is not None:
+            stream = self._mirrors.get(run)
+        return () if stream is None else stream.subscribers
+
+    def hear(self, run: str, told: str) -> None:
+        """An event of a run that another process executes."""
+        if self._mirrors is not None:
+            self._mirrors.hear(run, told)
+
+    def relisten(self, run: str) -> None:
+        """Events of a run may have been missed."""
+        if self._mirrors is not None:
+            self._mirrors.relisten(run)
+
+    def drop(self, stream: Stream) -> None:
+        """Whoever found it doesn't attach after all."""
+        if self._mirrors is not None:
+            self._mirrors.drop(stream)
+
+    async def clear(self) -> None:
+        """Keep nothing any more."""
+        self._ended.clear()
+        if self._mirrors is not None:
+            await self._mirrors.aclose()
+
+    def _shared(self) -> Shared | None:
+        backplane = self._backplane
+        if backplane is None:
+            return None
+        return Shared(backplane.journal, backplane.process, backplane.watchers)
+
+    async def _execute(self, run: Run, execute: Execute, scope: Scope) -> None:
+        try:
+            await execute(run)
+        except Exception as error:  # noqa: BLE001 - the application's executor may raise anything
+            if isinstance(error, ScopeClosed) and scope.closed:
+                return  # it was to be cancelled anyway
+            await run.end(FAILED, {"incident": incidents.report(error, f"run {run.id}")})
+        else:
+            await run.end(COMPLETED)
+        finally:
+            scope.close()
+
+    def _cancel(self, run: Run, executor: asyncio.Task[None], scope: Scope) -> None:
+        self._stop(run, executor)  # first, or it would go on while what it claimed is released under it
+        scope.close()
+
+    def _stop(self, run: Run, executor: asyncio.Task[None]) -> None:
+        if not run.stopping:  # a second cancellation would interrupt how it ends after the first
+            run.stopping = True
+            executor.cancel()
+
+    def _retire(self, run: Run, session: Session, executor: asyncio.Task[None]) -> Awaitable[None]:
+        self._stop(run, executor)  # now, not in a later turn: until then it would go on in a closed scope
+        return self._retired(run, session, executor)
+
+    async def _retired(self, run: Run, session: Session, executor: asyncio.Task[None]) -> None:
+        await asyncio.wait({executor}, timeout=self._limits.close_timeout)
+        try:
+            await run.end(CANCELLED)
+        finally:
+            run.abandon()
+            session.leave(run)
+            self._ended.add(run)
+
+
+def gone_text(run: str, thread: str | None, event: str) -> dict[str, Any]:
+    """What is told in place of the events of a run that has none any more."""
+    return {"type": "event", "run": run, "thread": thread, "event": event, "final": True}
