@@ -6,6 +6,8 @@ import pytest
 
 from canonid import Registry, load_registry
 
+pytest_plugins = ["faults"]
+
 REGISTRIES = Path(__file__).parent / "registries"
 
 

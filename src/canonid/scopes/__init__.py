@@ -3,12 +3,24 @@
 A scope holds resources and child scopes; closing it releases exactly what is live at and below it.
 """
 
-from canonid.scopes.contract import Closed, Failure, Release, Resolve, Snapshot, Stats
+from canonid.scopes.contract import (
+    Closed,
+    Failure,
+    LiveEntry,
+    LiveScope,
+    Release,
+    Resolve,
+    Snapshot,
+    Stats,
+    Tree,
+)
 from canonid.scopes.memory import Resource, Scope, ScopeTree
 
 __all__ = [
     "Closed",
     "Failure",
+    "LiveEntry",
+    "LiveScope",
     "Release",
     "Resolve",
     "Resource",
@@ -16,4 +28,5 @@ __all__ = [
     "ScopeTree",
     "Snapshot",
     "Stats",
+    "Tree",
 ]

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
 from contextlib import AbstractContextManager, suppress
 from contextvars import ContextVar
 from inspect import isawaitable
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from canonid.core import Identity
 from canonid.errors import show
@@ -52,6 +52,11 @@ class Entry(ABC):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.kind} {show(self.canonical)}>"
+
+    def __await__(self) -> Generator[Any, None, Self]:
+        """Itself, at once: what holds for any tree can be awaited, what holds for this one need not be."""
+        yield from ()
+        return self
 
     @property
     def closed(self) -> bool:
@@ -103,8 +108,7 @@ class Closer:
             fresh = Closing(self, entry) if entry._closing is None else None
         if fresh is not None:
             fresh.start()
-        surrounding = _surrounding.get()
-        if entry._gone or (surrounding is not None and not surrounding.finished):
+        if entry._gone or inside_a_cleanup():
             answer = loop.create_future()
             answer.set_result(entry._closed_so_far())
             return answer
@@ -194,7 +198,8 @@ class Closing:
             error = None
             try:
                 answer = None if entry._release is None else entry._release()
-                if answer is not None and isawaitable(answer):
+                # An entry that a cleanup opened is awaitable too, but there is nothing to wait for.
+                if answer is not None and isawaitable(answer) and not isinstance(answer, Entry):
                     return entry, asyncio.get_running_loop().create_task(_SureStart(_await(answer)))
             except BaseException as raised:  # noqa: BLE001 - whatever it raises, the others must be released
                 error = raised
@@ -234,6 +239,12 @@ Step = tuple[Entry, "asyncio.Future[Any]"]
 """An entry that has to be awaited, and the future to wait for."""
 
 _surrounding: ContextVar[Closing | None] = ContextVar("canonid_surrounding_closing", default=None)
+
+
+def inside_a_cleanup() -> bool:
+    """Whether the caller is, or was begun by, a cleanup of a closing that goes on: it must not wait."""
+    surrounding = _surrounding.get()
+    return surrounding is not None and not surrounding.finished
 
 
 class _SureStart(Coroutine[Any, Any, Any]):

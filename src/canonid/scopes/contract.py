@@ -20,12 +20,17 @@ behind if they ignore that. A loop that shuts down cancels the cleanup under way
 A cleanup may use the tree. `close` and `release` called from inside a cleanup start what is to be done,
 finish it if no async cleanup stands in the way, and never wait. What a cleanup must not do is wait for
 another task that itself waits for the scope being closed; the time limit ends that.
+
+**Trees.** `Tree` and `LiveScope` are what every tree has. In a `ScopeTree`, the tree of one process, the
+answers are there at once and need not be awaited. `canonid.scopes.valkey.ValkeyTree` is one tree of many
+processes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import NamedTuple, Protocol, Self
 
 from canonid.core import Identity
 
@@ -79,3 +84,63 @@ class Stats(NamedTuple):
     failures: int
     unknown: int
     abandoned: int
+
+
+class LiveEntry(Protocol):
+    """A live scope or resource."""
+
+    @property
+    def identity(self) -> Identity: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def canonical(self) -> str: ...
+    @property
+    def text(self) -> str:
+        """As it was opened or claimed."""
+
+    @property
+    def principal(self) -> str: ...
+    @property
+    def opened_at(self) -> int: ...
+    @property
+    def closed(self) -> bool:
+        """True from the moment its closing or release begins, as far as this process knows."""
+
+
+class LiveScope(LiveEntry, Protocol):
+    """A live scope; as an async context manager it is closed at the end."""
+
+    def open(self, kind: str, text: str, *, identity: Identity | None = None) -> Awaitable[LiveScope]:
+        """A child scope. Errors as for `claim`."""
+
+    def claim(
+        self, kind: str, text: str, release: Release | None = None, *, identity: Identity | None = None
+    ) -> Awaitable[LiveEntry]:
+        """A resource. `InvalidId`, `ClaimConflict`, `ScopeClosed`; an error leaves nothing behind."""
+
+    def release(self, kind: str, text: str) -> Awaitable[bool]:
+        """True once what the text names below this scope is released; False if there is no such thing."""
+
+    def close(self) -> Awaitable[Closed]:
+        """Everything at and below the scope is released. Never raises for a cleanup that fails."""
+
+    async def __aenter__(self) -> Self: ...
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+class Tree(Protocol):
+    """What is live now, for every principal."""
+
+    def open(
+        self, kind: str, text: str, *, principal: str, identity: Identity | None = None
+    ) -> Awaitable[LiveScope]:
+        """A root scope. `InvalidId`; `ClaimConflict` if the ID is live already."""
+
+    def find(self, kind: str, text: str, *, principal: str) -> Awaitable[LiveEntry]:
+        """The principal's live entry; `NotFound` for foreign, unknown and malformed alike."""
+
+    async def live(self, principal: str) -> tuple[Snapshot, ...]:
+        """What is live for one principal, roots first, oldest first."""

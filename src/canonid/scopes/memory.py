@@ -81,6 +81,10 @@ class ScopeTree:
         with self._lock:
             return tuple([root._snapshot() for root in self._roots.get(principal, {}).values()])
 
+    async def live(self, principal: str) -> tuple[Snapshot, ...]:
+        """As `snapshot`."""
+        return self.snapshot(principal)
+
     @property
     def stats(self) -> Stats:
         """Counts of what is live and of what happened, over all principals."""
