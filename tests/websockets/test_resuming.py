@@ -32,7 +32,7 @@ class Agent:
                 if isinstance(step, Exception):
                     raise step
                 for _ in range(step):
-                    run.publish("token", {"n": run.seq + 1})
+                    await run.publish("token", {"n": run.seq + 1})
         except asyncio.CancelledError:
             self.cancelled = True
             raise
@@ -64,7 +64,8 @@ def test_two_tabs_see_every_event_and_so_does_one_that_comes_later(world: Make, 
         await late.send(type="watch", thread=person.thread)
         known = (await late.receive("watching"))["runs"]
         assert known == [{"run": run.id, "seq": 3, "ended": False}]
-        assert w.hub.runs_of(run.thread) == (run,) and w.hub.runs_of(run.id) == ()
+        assert [known.run for known in await w.hub.runs_of(run.thread)] == [run.id]
+        assert await w.hub.runs_of(run.id) == []
         await late.send(type="subscribe", run=run.id)
         await agent.publish(w, 2)
         await agent.publish(w, None)
@@ -195,7 +196,7 @@ def kept_up_to(w: Any, size: int) -> None:
     """Of five ended runs the last two are kept, the two before are known to be gone; others' runs stay."""
 
     async def one_event(run: Run) -> None:
-        run.publish("token", {"text": "x" * size})
+        await run.publish("token", {"text": "x" * size})
 
     async def run_of(person: Any) -> Run:
         run = await w.server.call(w.hub.start_run(person.session, thread=person.thread, execute=one_event))
@@ -212,8 +213,9 @@ def kept_up_to(w: Any, size: int) -> None:
         theirs = await run_of(other)
         going_on = await start(w, person, Agent())
         runs = [await run_of(person) for _ in range(5)]
-        assert w.hub.runs_of(theirs.thread) == (theirs,)
-        assert set(w.hub.runs_of(going_on.thread)) == {going_on, *runs[3:]}
+        assert [known.run for known in await w.hub.runs_of(theirs.thread)] == [theirs.id]
+        kept = {known.run for known in await w.hub.runs_of(going_on.thread)}
+        assert kept == {run.id for run in (going_on, *runs[3:])}
         client = await w.ready(person)
         for run, told in zip(runs[:4], ["run_lost", "run_gone", "run_gone", "token"], strict=True):
             await client.send(type="subscribe", run=run.id)
@@ -375,7 +377,7 @@ def test_an_executor_is_cancelled_once_and_may_end_in_its_own_way(world: Make) -
             run.cancel()
             await some_turns()
             await some_turns()
-            last_words.append(run.publish("agent_stopped"))
+            last_words.append(await run.publish("agent_stopped"))
 
     async def main() -> None:
         person = w.person()
@@ -394,7 +396,7 @@ def test_an_executor_is_cancelled_in_the_turn_in_which_its_run_is(world: Make) -
 
     async def execute(run: Run) -> None:
         await go_on.wait()
-        went_on.append(run.publish("token"))
+        went_on.append(await run.publish("token"))
 
     async def main() -> None:
         person = w.person()
@@ -560,7 +562,7 @@ def test_a_handler_starts_a_run_for_its_connection_and_every_tab(world: Make) ->
 
     async def answer(run: Run) -> None:
         for event in ("agent_started", "agent_thinking", "agent_completed"):
-            run.publish(event)
+            await run.publish(event)
 
     @w.hub.on_message
     async def chat(connection: Connection, message: dict[str, Any]) -> None:
@@ -587,6 +589,6 @@ def test_a_run_that_has_ended_takes_no_events(world: Make) -> None:
         await agent.publish(w, None)
         await w.until(lambda: run.ended)
         with pytest.raises(ScopeClosed):
-            run.publish("token")
+            await run.publish("token")
 
     w.run(main())

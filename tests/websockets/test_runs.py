@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
+from typing import Any, TypeVar, cast
 
 import pytest
 from hypothesis import given
@@ -13,13 +14,16 @@ from hypothesis import strategies as st
 from canonid import ScopeClosed
 from canonid.websockets import Grace, Limits, Refusal, Run
 from canonid.websockets.runs import COMPLETED, OnLastDetach
+from canonid.websockets.streams import Stream
+
+Answer = TypeVar("Answer")
 
 
 class Tab:
     """A subscriber that can be slow: replays are read only when it looks."""
 
     def __init__(self) -> None:
-        self.subscriptions: set[Run] = set()
+        self.subscriptions: set[Stream] = set()
         self._entries: list[str | Iterator[str]] = []
 
     def put(self, entry: str | Iterator[str]) -> bool:
@@ -33,6 +37,15 @@ class Tab:
 
     def numbers(self) -> list[object]:
         return [message.get("seq", message["type"]) for message in self.read()]
+
+
+def now(work: Coroutine[Any, Any, Answer]) -> Answer:
+    """What a coroutine gives that, in one process, never waits."""
+    try:
+        work.send(None)
+    except StopIteration as stop:
+        return cast(Answer, stop.value)
+    raise AssertionError("it waits")
 
 
 def make(on_last_detach: OnLastDetach = "continue", **limits: int) -> Run:
@@ -50,7 +63,7 @@ def make(on_last_detach: OnLastDetach = "continue", **limits: int) -> Run:
 def test_an_event_says_what_happened_where_and_when() -> None:
     run, tab = make(), Tab()
     run.attach(tab)
-    assert run.publish("agent_started", {"model": "built-in"}) == 1
+    assert now(run.publish("agent_started", {"model": "built-in"})) == 1
     assert tab.read() == [
         {
             "type": "event",
@@ -69,7 +82,7 @@ def test_whoever_leaves_and_comes_back_sees_every_number_once_in_order(steps: li
     run, tab, seen = make(), Tab(), list[object]()
     for step in [*steps, "attach"]:
         if step == "publish":
-            run.publish("token")
+            now(run.publish("token"))
         elif step == "attach" and run not in tab.subscriptions:
             run.attach(tab, len(seen))
         elif step == "detach":
@@ -77,7 +90,7 @@ def test_whoever_leaves_and_comes_back_sees_every_number_once_in_order(steps: li
             run.detach(tab)
         elif step == "read":
             seen += tab.numbers()
-    run.end(COMPLETED)
+    now(run.end(COMPLETED))
     seen += tab.numbers()
     assert seen == list(range(1, run.seq + 1))
 
@@ -86,11 +99,11 @@ def test_whoever_leaves_and_comes_back_sees_every_number_once_in_order(steps: li
 def test_what_is_no_longer_kept_is_told_as_one_gap(keep: int, before: int, late: int, last_seq: int) -> None:
     run, tab = make(run_events=keep), Tab()
     for _ in range(before):
-        run.publish("token")
+        now(run.publish("token"))
     last_seq = min(last_seq, before)
     run.attach(tab, last_seq)
     for _ in range(late):  # published while the subscriber has not read its replay
-        run.publish("token")
+        now(run.publish("token"))
     messages = tab.read()
     covered = []
     for message in messages:
@@ -105,8 +118,8 @@ def test_what_is_no_longer_kept_is_told_as_one_gap(keep: int, before: int, late:
 def test_the_final_event_is_kept_whatever_is_trimmed() -> None:
     run, tab = make(run_events=1), Tab()
     for _ in range(5):
-        run.publish("token")
-    run.end(COMPLETED)
+        now(run.publish("token"))
+    now(run.end(COMPLETED))
     run.attach(tab)
     gap, final = tab.read()
     assert (gap["from"], gap["to"]) == (1, 5)
@@ -116,7 +129,7 @@ def test_the_final_event_is_kept_whatever_is_trimmed() -> None:
 def test_bytes_are_bounded_too() -> None:
     run, tab = make(run_bytes=2_000), Tab()
     for _ in range(100):
-        run.publish("token", {"text": "x" * 100})
+        now(run.publish("token", {"text": "x" * 100}))
     run.attach(tab)
     gap, *rest = tab.read()
     assert gap["type"] == "gap" and sum(len(json.dumps(event)) for event in rest) < 2_500
@@ -125,10 +138,10 @@ def test_bytes_are_bounded_too() -> None:
 def test_nothing_is_published_after_the_end_and_the_end_comes_once() -> None:
     run, tab = make(), Tab()
     run.attach(tab)
-    run.end(COMPLETED)
-    run.end("run_failed")
+    now(run.end(COMPLETED))
+    now(run.end("run_failed"))
     with pytest.raises(ScopeClosed, match="has ended"):
-        run.publish("token")
+        now(run.publish("token"))
     assert [message["event"] for message in tab.read()] == [COMPLETED]
     assert not tab.subscriptions
 
@@ -141,23 +154,23 @@ def test_a_subscriber_ahead_of_the_run_is_refused() -> None:
 def test_an_event_that_fits_no_buffer_is_refused_before_it_gets_a_number() -> None:
     run = make(run_bytes=500)
     with pytest.raises(ValueError, match="send it in parts"):
-        run.publish("token", {"text": "x" * 500})
-    assert run.publish("token") == 1
+        now(run.publish("token", {"text": "x" * 500}))
+    assert now(run.publish("token")) == 1
 
 
 def test_data_that_is_no_json_is_refused_before_it_gets_a_number() -> None:
     run = make()
     with pytest.raises(ValueError, match="must be JSON"):
-        run.publish("token", {"text": {1}})
-    assert run.publish("token") == 1
+        now(run.publish("token", {"text": {1}}))
+    assert now(run.publish("token")) == 1
 
 
 def test_two_tabs_see_the_same() -> None:
     run, first, second = make(), Tab(), Tab()
     run.attach(first)
-    run.publish("token")
+    now(run.publish("token"))
     run.attach(second)
-    run.publish("token")
+    now(run.publish("token"))
     assert first.read() == second.read()
 
 

@@ -28,6 +28,7 @@ processes.
 
 from __future__ import annotations
 
+from asyncio import Future
 from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import NamedTuple, Protocol, Self
@@ -122,8 +123,21 @@ class LiveScope(LiveEntry, Protocol):
     def release(self, kind: str, text: str) -> Awaitable[bool]:
         """True once what the text names below this scope is released; False if there is no such thing."""
 
-    def close(self) -> Awaitable[Closed]:
-        """Everything at and below the scope is released. Never raises for a cleanup that fails."""
+    @property
+    def local(self) -> LiveScope | None:
+        """The scope as the tree of this process has it: what is claimed in it is of this process only.
+
+        In process it is the scope itself; None where the scope lives in another process.
+        """
+
+    def leave(self) -> Future[Closed]:
+        """Like `close`, for what this process has of a joined scope; and all of it if no other holds it."""
+
+    def close(self) -> Future[Closed]:
+        """The call closes the scope; awaiting it waits until everything at and below it is released.
+
+        Never raises for a cleanup that fails.
+        """
 
     async def __aenter__(self) -> Self: ...
     async def __aexit__(
@@ -135,9 +149,12 @@ class Tree(Protocol):
     """What is live now, for every principal."""
 
     def open(
-        self, kind: str, text: str, *, principal: str, identity: Identity | None = None
+        self, kind: str, text: str, *, principal: str, identity: Identity | None = None, joined: bool = False
     ) -> Awaitable[LiveScope]:
-        """A root scope. `InvalidId`; `ClaimConflict` if the ID is live already."""
+        """A root scope. `InvalidId`; `ClaimConflict` if the ID is live already.
+
+        `joined` makes it one that several may hold: if it is live for that principal it is given as it is.
+        """
 
     def find(self, kind: str, text: str, *, principal: str) -> Awaitable[LiveEntry]:
         """The principal's live entry; `NotFound` for foreign, unknown and malformed alike."""

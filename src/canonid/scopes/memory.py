@@ -56,14 +56,23 @@ class ScopeTree:
         self._roots: dict[str, dict[tuple[str, str], Scope | Resource]] = {}
         self._scopes = self._released = self._failures = self._unknown = 0
 
-    def open(self, kind: str, text: str, *, principal: str, identity: Identity | None = None) -> Scope:
+    def open(
+        self, kind: str, text: str, *, principal: str, identity: Identity | None = None, joined: bool = False
+    ) -> Scope:
         """A new root scope. `InvalidId`; `ClaimConflict` if the ID is live already.
 
-        `identity` is what the text names, where the caller has resolved it already.
+        `identity` is what the text names, where the caller has resolved it already. With `joined` an open
+        root of that principal is given instead of a conflict.
         """
         if not isinstance(principal, str):
             raise InvalidId(f"expected a text as principal=, got {type(principal).__name__}", text=principal)
-        scope = Scope(self, self._identify(kind, text, identity), text, principal, None)
+        identity = self._identify(kind, text, identity)
+        if joined:
+            live = self._live.get(identity)
+            own = isinstance(live, Scope) and live.parent is None and live.principal == principal
+            if isinstance(live, Scope) and own and not live.closed:
+                return live
+        scope = Scope(self, identity, text, principal, None)
         self._admit(scope)
         return scope
 
@@ -253,6 +262,15 @@ class Scope(_TreeEntry):
         A KeyboardInterrupt or SystemExit from a plain cleanup is raised again after the last one.
         """
         return self._tree._closer.close(self)
+
+    @property
+    def local(self) -> Scope:
+        """The scope itself, which is all of it."""
+        return self
+
+    def leave(self) -> asyncio.Future[Closed]:
+        """As `close`: no other process holds it."""
+        return self.close()
 
     async def __aenter__(self) -> Self:
         return self

@@ -107,6 +107,11 @@ def run_channel(run: str) -> str:
     return f"{{{run}}}"
 
 
+def run_of(channel: str) -> str:
+    """The run whose channel it is."""
+    return channel[1:-1]
+
+
 def topic_channel(topic: str) -> str:
     """Where messages of a topic are told."""
     return f"topic/{topic}"

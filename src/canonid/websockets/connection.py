@@ -16,8 +16,8 @@ from canonid.websockets import incidents
 from canonid.websockets.codes import Code, Ending, Refusal, ending
 from canonid.websockets.limits import Limits
 from canonid.websockets.outbox import Outbox
-from canonid.websockets.runs import Run
 from canonid.websockets.socket import Gone, Socket
+from canonid.websockets.streams import Stream
 from canonid.websockets.wire import Message, decode, encode
 
 DROPPING = (Code.OVERLOADED, Code.NOT_AUTHENTICATED)  # endings after which nothing queued is sent any more
@@ -46,7 +46,8 @@ class Connection:
         self.session = session
         self.principal = principal
         self.watching: set[str] = set()
-        self.subscriptions: set[Run] = set()
+        self.topics: set[str] = set()
+        self.subscriptions: set[Stream] = set()
         self.ending: Ending | None = None
         self.incident: str | None = None
         self._socket = socket

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
 from contextvars import Context
-from functools import partial
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
+from weakref import WeakValueDictionary
 
 from canonid.aliases import Lineage, Store
 from canonid.core import Identity, Registry
-from canonid.errors import LineageConflict, NotFound, ScopeClosed, UnknownName
-from canonid.scopes import Scope, ScopeTree
+from canonid.errors import LineageConflict, NotFound, ScopeClosed, StoreError, UnknownName
+from canonid.scopes import LiveScope, Scope, ScopeTree, Tree
 from canonid.websockets import incidents
+from canonid.websockets.backplane import (
+    Backplane,
+    RunRecord,
+    process_channel,
+    run_of,
+    topic_channel,
+    user_channel,
+)
 from canonid.websockets.closes import Close, Closes
 from canonid.websockets.codes import Code, Ending, Refusal, ending
 from canonid.websockets.connection import Connection
@@ -22,17 +32,20 @@ from canonid.websockets.handshake import Authenticate, Handshake, authenticated,
 from canonid.websockets.limits import Limits
 from canonid.websockets.parts import with_parts
 from canonid.websockets.presence import Counts, Presence
-from canonid.websockets.retention import Retention
-from canonid.websockets.runs import CANCELLED, COMPLETED, FAILED, GONE, LOST, OnLastDetach, Run
+from canonid.websockets.running import Execute, Runs, gone_text
+from canonid.websockets.runs import OnLastDetach, Run
+from canonid.websockets.sending import ScopeKind, Sending, checked_topic, scope_kind
 from canonid.websockets.sessions import Session
 from canonid.websockets.socket import Event, Gone, Receive, Send, Socket
-from canonid.websockets.tickets import Ticket, Tickets
-from canonid.websockets.wire import Message, count_field, encode, text_field
+from canonid.websockets.streams import Stream
+from canonid.websockets.tickets import Ticket, Tickets, new_token, offered
+from canonid.websockets.wire import Message, count_field, text_field
 
 OnMessage = Callable[[Connection, Message], Awaitable[None]]
 OnMessageT = TypeVar("OnMessageT", bound=OnMessage)
-Execute = Callable[[Run], Awaitable[object]]
 Mint = Callable[[str, Lineage], str]
+
+log = logging.getLogger("canonid.websockets")
 
 LOGOUT_MEMORY = 600.0  # seconds; longer than any ticket lives and any handshake takes
 
@@ -54,6 +67,7 @@ class Hub:
         store: Store,
         tree: ScopeTree | None = None,
         *,
+        backplane: Backplane | None = None,
         origins: Collection[str] = (),
         allow_missing_origin: bool = True,
         authenticate: Authenticate | None = None,
@@ -74,10 +88,15 @@ class Hub:
         self._clock = clock
         self._limits = limits
         self._on_message: OnMessage | None = None
+        self._backplane = backplane
         self._present = Presence()
-        self._ended_runs = Retention(limits, self._present.forget)
+        self._runs = Runs(self._present, limits, clock, backplane)
+        self._shared_tree: Tree = self.tree
+        self._sending = Sending(store, self._present, self._runs, backplane, limits.outbox_bytes)
         self._logged_out: dict[str, float] = {}
         self._stopping = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._opening: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     # What the application calls
 
@@ -90,27 +109,61 @@ class Hub:
         self._on_message = receive
         return receive
 
+    async def issue_ticket(self, *, principal: str, session: str, expires_at: float) -> str:
+        """A ticket for one handshake within `limits.ticket_ttl`, with whichever process. StoreError.
+
+        `expires_at`, in seconds since 1970, is when the connection ends at the latest.
+        """
+        if self._backplane is None:
+            return self.tickets.issue(principal=principal, session=session, expires_at=expires_at)
+        token = new_token()
+        ticket = Ticket(principal, session, expires_at, issued_at=self._clock())
+        await self._backplane.keep_ticket(token, ticket, self._limits.ticket_ttl)
+        return token
+
     async def send_to_connection(self, connection: str, message: Mapping[str, Any]) -> int:
-        """How many connections a message was queued for: 1, or 0 if it has ended.
+        """How many connections a message was queued for in this process: 1, or 0 if it is not here.
 
         Any text that resolves names it. Raises InvalidId for a malformed text or another kind's, NotFound for
-        an unknown one; so do the other two.
+        an unknown one, StoreError where other processes can't be told; so do the others.
         """
-        text = encode(message, self._limits.outbox_bytes)
-        names, live = await self._known(connection, "connection"), self._present.connections
-        return sum([live[name].put(text) for name in names & live.keys()])
+        return await self._sending.send("connection", connection, message)
 
     async def send_to_user(self, user: str, message: Mapping[str, Any]) -> int:
-        """How many of a user's connections a message was queued for. Never waits for a slow one."""
-        text = encode(message, self._limits.outbox_bytes)
-        names = await self._known(user, "user")
-        return sum([live.put(text) for name in names for live in self._present.of_user[name]])
+        """How many of a user's connections a message was queued for here. Never waits for a slow one."""
+        return await self._sending.send("user", user, message)
 
     async def send_to_thread(self, thread: str, message: Mapping[str, Any]) -> int:
-        """How many connections that watch a thread a message was queued for. Never waits for a slow one."""
-        text = encode(message, self._limits.outbox_bytes)
-        names = await self._known(thread, "thread")
-        return sum([live.put(text) for name in names for live in self._present.watching[name]])
+        """How many connections that watch a thread a message was queued for here."""
+        return await self._sending.send("thread", thread, message)
+
+    async def send_to_scope(self, kind: ScopeKind, scope: str, message: Mapping[str, Any]) -> int:
+        """How many connections of a session, or of those subscribed to a run, it was queued for here."""
+        return await self._sending.send(scope_kind(kind), scope, message)
+
+    async def send_to_topic(self, topic: str, message: Mapping[str, Any]) -> int:
+        """How many connections that joined a topic a message was queued for here.
+
+        A topic is no ID: a text of 1 to 256 characters that the application chooses. ValueError.
+        """
+        return await self._sending.send_to_topic(topic, message)
+
+    async def join(self, connection: Connection, topic: str) -> None:
+        """Make a connection receive what is sent to a topic, in whichever process. ValueError, StoreError."""
+        if checked_topic(topic) in connection.topics or connection.ending is not None:
+            return
+        self._present.join(connection, topic)
+        try:
+            await self._listen(topic_channel(topic))
+        except BaseException:
+            self._present.part(connection, topic)
+            raise
+
+    async def part(self, connection: Connection, topic: str) -> None:
+        """Make it receive that no more."""
+        if topic in connection.topics:
+            self._present.part(connection, topic)
+            await self._unlisten(topic_channel(topic))
 
     async def start_run(
         self,
@@ -136,63 +189,64 @@ class Hub:
         session = self._present.sessions.get(session_lineage.child)
         if session is None and session_lineage.child in self._logged_out:
             raise ScopeClosed(f"session {session_lineage.child} was logged out; start runs in a live one")
-        session = session or self._opened(session_lineage)
-        scope = session.scope.open("run", lineage.text, identity=Identity("run", lineage.child))
-        run = Run(
-            id=lineage.child,
-            text=lineage.text,
-            thread=thread_lineage.child,
-            principal=session.principal,
-            on_last_detach=on_last_detach,
-            limits=self._limits,
-            clock=self._clock,
-        )
-        executor = asyncio.create_task(self._execute(run, execute, scope), name=f"executor of {run.id}")
-        retire = partial(self._retire, run, session, executor)
-        try:
-            scope.claim("executor", run.id, retire, identity=Identity("executor", run.id))
-        except BaseException:
-            executor.cancel()
-            scope.close()
-            raise
-        run.on_cancel(partial(self._cancel, run, executor, scope))
-        session.keep(run)
-        self._present.keep(run)
+        session = session or await self._session(session_lineage)
+        scope = await session.scope.open("run", lineage.text, identity=Identity("run", lineage.child))
+        run = await self._runs.begin(session, scope, thread_lineage.child, execute, on_last_detach)
         for connection in self._present.watching[run.thread]:
             self._attach(connection, run)
         if isinstance(owner, Connection):
             self._attach(owner, run)
+        await self._tell_of(run)
         return run
 
-    def runs_of(self, thread: str) -> tuple[Run, ...]:
-        """The runs of a thread, by its canonical ID, that go on here or are kept for replay; oldest first."""
-        return self._present.runs_of_thread[thread]
+    async def runs_of(self, thread: str) -> list[RunRecord]:
+        """The runs of a thread, by its canonical ID, that go on or are kept for replay; oldest first.
+
+        In every process, where there is a backplane. StoreError.
+        """
+        return await self._runs.of_thread(thread)
 
     async def close_session(self, session: str) -> None:
-        """Log out: its connections end with 4401, its runs are cancelled, its unspent tickets are void."""
-        names = await asyncio.to_thread(self._names, session, "session")
+        """Log out: its connections end with 4401, its runs are cancelled, its unspent tickets are void.
+
+        In every process. StoreError where others can't be told.
+        """
+        names, principal = await asyncio.to_thread(self._names_of, session)
         now = self._clock()
         self._logged_out = {key: at for key, at in self._logged_out.items() if now - at < LOGOUT_MEMORY}
         self._logged_out |= dict.fromkeys(names, now)
         live = [self._present.sessions[name] for name in names if name in self._present.sessions]
         why = ending(Code.NOT_AUTHENTICATED, "session closed")
-        await asyncio.gather(*[self._close(session, why) for session in live])
+        closing = [self._close(session, why, everywhere=True) for session in live]
+        if self._backplane is not None:
+            await self._backplane.end_session(tuple(names), now)
+            elsewhere = names - {session.id for session in live} if principal is not None else ()
+            for name in elsewhere:
+                with suppress(NotFound):
+                    entry = await self._shared_tree.find("session", name, principal=str(principal))
+                    await cast(LiveScope, entry).close()
+        await asyncio.gather(*closing)
 
     async def shutdown(self) -> None:
         """End every connection with 1012, cancel every run, and let nobody in any more."""
         self._stopping = True
         sessions = tuple(self._present.sessions.values())
         await asyncio.gather(*[self._close(session, ending(Code.RESTARTING)) for session in sessions])
-        self._ended_runs.clear()
+        await self._runs.clear()
 
     @asynccontextmanager
     async def lifespan(self, app: object) -> AsyncIterator[None]:
         """For `FastAPI(lifespan=hub.lifespan)` or Starlette: shuts the hub down when the server stops."""
         self._stopping = False
+        if self._backplane is not None:
+            await self._backplane.start(self._hear, self._relisten)
+            await self._backplane.listen(process_channel(self._backplane.process))
         try:
             yield
         finally:
             await self.shutdown()
+            if self._backplane is not None:
+                await self._backplane.aclose()
 
     def counts(self) -> Counts:
         """What is live now."""
@@ -246,47 +300,78 @@ class Hub:
             cut, at = socket.cut, self._clock()
             self.closes.add(Close(identity, principal, why.code, why.reason, why.ours, cut, at))
 
-    async def _admit(self, socket: Socket, handshake: Handshake) -> tuple[Connection, Session, Scope, float]:
+    async def _admit(
+        self, socket: Socket, handshake: Handshake
+    ) -> tuple[Connection, Session, LiveScope, float]:
         check_origin(handshake, self._origins, self._allow_missing_origin)
         ticket = await authenticated(handshake, self._authenticate, self._limits.auth_timeout, self._clock)
         try:
             session_lineage, lineage = await asyncio.to_thread(self._record_connection, ticket)
         except LineageConflict:
             raise Refusal(code=Code.NOT_AUTHENTICATED) from None
+        channel = user_channel(session_lineage.principal)
+        await self._listen(channel)  # before "ready", so that nothing sent after that is missed
+        try:
+            connection, session, live = await self._enter(socket, ticket, session_lineage, lineage)
+        except BaseException:
+            await self._unlisten(channel)
+            raise
+        return connection, session, live, ticket.expires_at - self._clock()
+
+    async def _enter(
+        self, socket: Socket, ticket: Ticket, session_lineage: Lineage, lineage: Lineage
+    ) -> tuple[Connection, Session, LiveScope]:
         await self._settled(session_lineage.child)
-        # From here on nothing is waited for, so that no logout or shutdown can come in between.
-        if ticket.issued_at is not None and ticket.issued_at <= self._logged_out.get(
-            session_lineage.child, -1.0
-        ):
-            raise Refusal(code=Code.NOT_AUTHENTICATED)
-        if self._stopping:
-            raise Refusal(code=Code.RESTARTING)
+        # In one process nothing is waited for from here on, so no logout or shutdown can come in between.
+        await self._check_may_enter(ticket, session_lineage)
         if len(self._present.of_user[session_lineage.principal]) >= self._limits.connections_per_principal:
             raise Refusal("too many connections")
-        session = self._present.sessions.get(session_lineage.child) or self._opened(session_lineage)
+        session = await self._session(session_lineage)
         connection = Connection(
             socket, self, self._limits, id=lineage.child, session=session.id, principal=session.principal
         )
         await connection.send({"type": "ready", "connection": connection.id, "session": session.id})
         identity = Identity("connection", lineage.child)
-        live = session.scope.open("connection", lineage.text, identity=identity)
-        return connection, session, live, ticket.expires_at - self._clock()
+        live = await session.scope.open("connection", lineage.text, identity=identity)
+        if self._backplane is not None:
+            try:
+                await self._check_may_enter(ticket, session_lineage)
+            except BaseException:
+                await live.close()
+                raise
+        return connection, session, live
+
+    async def _check_may_enter(self, ticket: Ticket, session: Lineage) -> None:
+        over = self._logged_out.get(session.child, -1.0)
+        if self._backplane is not None:
+            over = max(over, await self._backplane.ended_at(session.child) or -1.0)
+        if ticket.issued_at is not None and ticket.issued_at <= over:
+            raise Refusal(code=Code.NOT_AUTHENTICATED)
+        if self._stopping:
+            raise Refusal(code=Code.RESTARTING)
 
     async def _serve_admitted(
-        self, connection: Connection, session: Session, live: Scope, seconds: float
+        self, connection: Connection, session: Session, live: LiveScope, seconds: float
     ) -> Ending:
+        assert isinstance(live.local, Scope)
         self._present.arrive(connection)
         session.keep(connection)
         try:
-            await connection.serve(live, seconds)
+            await connection.serve(live.local, seconds)
         finally:
             self._present.leave(connection)
             session.leave(connection)
+            await live.close()
+            for channel in (user_channel(connection.principal), *map(topic_channel, connection.topics)):
+                await self._unlisten(channel)
         assert connection.ending is not None
         return connection.ending
 
     async def _redeem(self, handshake: Handshake) -> Ticket | None:
-        return self.tickets.redeem_offer(handshake.subprotocols)
+        token = offered(handshake.subprotocols)
+        if token is None or self._backplane is None:
+            return None if token is None else self.tickets.redeem(token)
+        return await self._backplane.take_ticket(token)
 
     # What connections ask of their hub
 
@@ -310,55 +395,114 @@ class Hub:
                 await self._answer_watch(connection, text_field(message, "thread"))
             case "subscribe":
                 last_seq = count_field(message, "last_seq")
-                if run := await self._run(connection, message):
+                if run := await self._run(connection, message, last_seq):
                     self._attach(connection, run, last_seq)
             case "unsubscribe":
                 if run := await self._run(connection, message):
                     run.detach(connection)
+                    self._runs.drop(run)
             case "cancel":
                 if run := await self._run(connection, message):
                     run.cancel()
+                    self._runs.drop(run)
             case _:
                 return False
         return True
 
     async def _answer_watch(self, connection: Connection, thread: str) -> None:
         canonical = await self.watch(connection, thread)
-        newest = self.runs_of(canonical)[-self._limits.runs_per_principal :]
-        runs = [{"run": run.id, "seq": run.seq, "ended": run.ended} for run in newest]
+        newest = (await self.runs_of(canonical))[-self._limits.runs_per_principal :]
+        runs = [{"run": run.run, "seq": run.seq, "ended": run.ended} for run in newest]
         await connection.send({"type": "watching", "thread": canonical, "runs": runs})
 
-    async def _run(self, connection: Connection, message: Message) -> Run | None:
-        """The principal's run that a message names; if it lives here no more, the client is told."""
+    async def _run(self, connection: Connection, message: Message, last_seq: int = 0) -> Stream | None:
+        """The principal's run that a message names; if there is none any more, the client is told."""
         lineage = await self._authorised(connection, text_field(message, "run"), "run")
-        run = self._present.runs.get(lineage.child)
-        if run is None:
-            event = GONE if self._ended_runs.knew(lineage.child) else LOST
-            told = {"type": "event", "run": lineage.child, "thread": lineage.parent, "event": event}
-            await connection.send(told | {"final": True})
-        return run
+        found = await self._runs.find(lineage.child, last_seq)
+        if isinstance(found, Stream):
+            return found
+        await connection.send(gone_text(lineage.child, lineage.parent, found))
+        return None
 
-    def _attach(self, connection: Connection, run: Run, last_seq: int = 0) -> None:
-        if connection.ending is None:
-            run.attach(connection, last_seq)
+    def _attach(self, connection: Connection, run: Stream, last_seq: int = 0) -> None:
+        try:
+            if connection.ending is None:
+                run.attach(connection, last_seq)
+        finally:
+            self._runs.drop(run)  # unless it is attached now
+
+    # Other processes
+
+    async def _listen(self, channel: str) -> None:
+        if self._backplane is not None:
+            await self._backplane.listen(channel)
+
+    async def _unlisten(self, channel: str) -> None:
+        if self._backplane is not None:
+            await self._backplane.unlisten(channel)
+
+    async def _tell_of(self, run: Run) -> None:
+        """Whoever watches the run's thread elsewhere sees it too."""
+        if self._backplane is not None:
+            told = json.dumps(["started", [run.id], run.thread])
+            await self._backplane.tell(user_channel(run.principal), told)
+
+    def _hear(self, channel: str, told: str) -> None:
+        match channel.partition("/"):
+            case ("user", _, _):
+                kind, names, text = json.loads(told)
+                if kind == "started":
+                    self._keep_doing(self._attach_watchers(text, names))
+                else:
+                    self._sending.put(kind, names, text)
+            case ("topic", _, _):
+                self._sending.put(*json.loads(told))
+            case ("process", _, _):
+                self._runs.cancel(told)
+            case _:
+                self._runs.hear(run_of(channel), told)
+
+    def _relisten(self, channel: str) -> None:
+        """What was told in a break is lost; what is kept can be caught up with."""
+        match channel.partition("/"):
+            case ("user", _, principal):
+                threads = {thread for live in self._present.of_user[principal] for thread in live.watching}
+                for thread in threads:
+                    self._keep_doing(self._attach_watchers(thread))
+            case ("topic" | "process", _, _):
+                pass
+            case _:
+                self._runs.relisten(run_of(channel))
+
+    async def _attach_watchers(self, thread: str, runs: Collection[str] | None = None) -> None:
+        """Attach who watches a thread to its runs that go on elsewhere."""
+        try:
+            going = runs or [run.run for run in await self._runs.of_thread(thread) if not run.ended]
+            for run in going:
+                found = await self._runs.find(run, 0)
+                for connection in self._present.watching[thread]:
+                    if isinstance(found, Stream):
+                        self._attach(connection, found)
+                if isinstance(found, Stream):
+                    self._runs.drop(found)
+        except StoreError:
+            log.exception("runs of thread %s that go on elsewhere are not shown", thread)
+
+    def _keep_doing(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     # Records, in worker threads
 
     async def _authorised(self, connection: Connection, text: str, kind: str) -> Lineage:
         return await asyncio.to_thread(self._store.authorise, text, kind=kind, principal=connection.principal)
 
-    async def _known(self, text: str, kind: str) -> set[str]:
-        return await asyncio.to_thread(self._recorded_names, text, kind)
-
-    def _recorded_names(self, text: str, kind: str) -> set[str]:
-        names = self._names(text, kind)
-        self._store.lineage(text, kind=kind)
-        return names
-
-    def _names(self, text: str, kind: str) -> set[str]:
-        """The canonical ID, and those that were so before a link: what is live keeps the one it came with."""
-        canonical = self._store.resolve(text, kind=kind).canonical
-        return {canonical, *[alias.text for alias in self._store.aliases(canonical=canonical, kind=kind)]}
+    def _names_of(self, session: str) -> tuple[set[str], str | None]:
+        identity = self._store.resolve(session, kind="session")
+        with suppress(NotFound):
+            return self._sending.names(identity), self._store.lineage(session, kind="session").principal
+        return self._sending.names(identity), None
 
     def _record_connection(self, ticket: Ticket) -> tuple[Lineage, Lineage]:
         record = self._store.record
@@ -380,66 +524,42 @@ class Hub:
         while (session := self._present.sessions.get(session_id)) is not None and session.over:
             await self._close(session, ending(Code.NOT_AUTHENTICATED, "session closed"))
 
-    def _opened(self, lineage: Lineage) -> Session:
-        identity = Identity("session", lineage.child)
-        scope = self.tree.open("session", lineage.text, principal=lineage.principal, identity=identity)
-        session = Session(scope, self._limits.session_grace, self._expire)
-        self._present.sessions[session.id] = session
-        return session
+    async def _session(self, lineage: Lineage) -> Session:
+        """The live session, joined or opened."""
+        async with self._opening.setdefault(lineage.child, asyncio.Lock()):
+            session = self._present.sessions.get(lineage.child)
+            if session is not None and not session.over:
+                return session
+            identity = Identity("session", lineage.child)
+            scope = await self._shared_tree.open(
+                "session", lineage.text, principal=lineage.principal, identity=identity, joined=True
+            )
+            session = Session(scope, self._limits.session_grace, self._expire)
+            self._present.sessions[session.id] = session
+            return session
 
     def _expire(self, session: Session) -> None:
         self._close(session, ending(Code.NOT_AUTHENTICATED, "session closed"))
 
-    def _close(self, session: Session, why: Ending) -> asyncio.Future[None]:
+    def _close(self, session: Session, why: Ending, *, everywhere: bool = False) -> asyncio.Future[None]:
         """Begin to close a session; what it gives can be awaited, and cancelled, by as many as like."""
         if session.closing is None:
             # At once, so that nobody who is refused from now on has a connection that still looks open.
             for connection in self._present.of_session[session.id]:
                 connection.end(why)
             # In a context of its own: called within a cleanup, closing a scope would not wait for its end.
-            session.closing = asyncio.create_task(self._closing(session), context=Context())
+            session.closing = asyncio.create_task(self._closing(session, everywhere), context=Context())
         return asyncio.shield(session.closing)
 
-    async def _closing(self, session: Session) -> None:
+    async def _closing(self, session: Session, everywhere: bool) -> None:
         session.stop_countdown()
-        for entry in session.scope.entries:
+        for entry in session.local.entries:
             if isinstance(entry, Scope):
                 # All at once, so that a stalled client delays no other.
                 run = self._present.runs.get(entry.canonical)
                 entry.close() if run is None else run.cancel()
-        await session.scope.close()
+        await (session.scope.close() if everywhere else session.scope.leave())
         del self._present.sessions[session.id]
-
-    async def _execute(self, run: Run, execute: Execute, scope: Scope) -> None:
-        try:
-            await execute(run)
-        except Exception as error:  # noqa: BLE001 - the application's executor may raise anything
-            if isinstance(error, ScopeClosed) and scope.closed:
-                return  # it was to be cancelled anyway
-            run.end(FAILED, {"incident": incidents.report(error, f"run {run.id}")})
-        else:
-            run.end(COMPLETED)
-        finally:
-            scope.close()
-
-    def _cancel(self, run: Run, executor: asyncio.Task[None], scope: Scope) -> None:
-        self._stop(run, executor)  # first, or it would go on while what it claimed is released under it
-        scope.close()
-
-    def _stop(self, run: Run, executor: asyncio.Task[None]) -> None:
-        if not run.stopping:  # a second cancellation would interrupt how it ends after the first
-            run.stopping = True
-            executor.cancel()
-
-    def _retire(self, run: Run, session: Session, executor: asyncio.Task[None]) -> Awaitable[None]:
-        self._stop(run, executor)  # now, not in a later turn: until then it would go on in a closed scope
-        return self._retired(run, session, executor)
-
-    async def _retired(self, run: Run, session: Session, executor: asyncio.Task[None]) -> None:
-        await asyncio.wait({executor}, timeout=self._limits.close_timeout)
-        run.end(CANCELLED)
-        session.leave(run)
-        self._ended_runs.add(run)
 
 
 def _check_knows_parts(tree: ScopeTree) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from canonid.core import Identity
 from canonid.errors import ScopeClosed
-from canonid.scopes import Scope
+from canonid.scopes import LiveScope, Scope
 from canonid.websockets import incidents
 from canonid.websockets.backplane import Backplane, RunRecord
 from canonid.websockets.limits import Limits
@@ -39,12 +39,14 @@ class Runs:
     async def begin(
         self,
         session: Session,
-        scope: Scope,
+        live: LiveScope,
         thread: str,
         execute: Execute,
         on_last_detach: OnLastDetach,
     ) -> Run:
         """A run over a scope of its own, executed from now on. StoreError where others can't be told."""
+        scope = live.local
+        assert isinstance(scope, Scope)
         run = Run(
             id=scope.canonical,
             text=scope.text,
@@ -59,17 +61,17 @@ class Runs:
             try:
                 await self._backplane.journal.begin(run.record())
             except BaseException:
-                scope.close()
+                live.close()
                 raise
-        executor = asyncio.create_task(self._execute(run, execute, scope), name=f"executor of {run.id}")
+        executor = asyncio.create_task(self._execute(run, execute, live), name=f"executor of {run.id}")
         retire = partial(self._retire, run, session, executor)
         try:
             scope.claim("executor", run.id, retire, identity=Identity("executor", run.id))
         except BaseException:
             executor.cancel()
-            scope.close()
+            live.close()
             raise
-        run.on_cancel(partial(self._cancel, run, executor, scope))
+        run.on_cancel(partial(self._cancel, run, executor, live))
         session.keep(run)
         self._present.keep(run)
         return run
@@ -95,7 +97,7 @@ class Runs:
             self._present.runs[run].cancel()
 
     async def of_thread(self, thread: str) -> list[RunRecord]:
-        """The runs of a thread that go on or are kept, wherever they are executed; oldest first. StoreError."""
+        """The runs of a thread that go on or are kept, in any process; oldest first. StoreError."""
         here = self._present.runs_of_thread[thread]
         if self._backplane is None:
             return [RunRecord(run.id, thread, run.principal, "", run.seq, run.ended) for run in here]
@@ -135,21 +137,21 @@ class Runs:
             return None
         return Shared(backplane.journal, backplane.process, backplane.watchers)
 
-    async def _execute(self, run: Run, execute: Execute, scope: Scope) -> None:
+    async def _execute(self, run: Run, execute: Execute, live: LiveScope) -> None:
         try:
             await execute(run)
         except Exception as error:  # noqa: BLE001 - the application's executor may raise anything
-            if isinstance(error, ScopeClosed) and scope.closed:
+            if isinstance(error, ScopeClosed) and live.closed:
                 return  # it was to be cancelled anyway
             await run.end(FAILED, {"incident": incidents.report(error, f"run {run.id}")})
         else:
             await run.end(COMPLETED)
         finally:
-            scope.close()
+            live.close()
 
-    def _cancel(self, run: Run, executor: asyncio.Task[None], scope: Scope) -> None:
+    def _cancel(self, run: Run, executor: asyncio.Task[None], live: LiveScope) -> None:
         self._stop(run, executor)  # first, or it would go on while what it claimed is released under it
-        scope.close()
+        live.close()
 
     def _stop(self, run: Run, executor: asyncio.Task[None]) -> None:
         if not run.stopping:  # a second cancellation would interrupt how it ends after the first

@@ -75,8 +75,8 @@ class Run(Stream):
     async def publish(self, event: str, data: Mapping[str, Any] | None = None) -> int:
         """Send an event to every subscriber and keep it for replay; gives its number.
 
-        In one process it never waits. Shared with others it waits until the event is stored, so that it reaches
-        whoever resumes within the retention, on whichever process. If cancelled, the event may count or not.
+        In one process it never waits. Shared with others it waits until the event is stored, so that it
+        reaches whoever resumes within the retention, in any process. If cancelled, it may count or not.
         Raises ScopeClosed once the run has ended, ValueError for data that is no JSON or too big.
         """
         return await self._add(event, data, final=False)
@@ -154,9 +154,8 @@ class Run(Stream):
             raise ScopeClosed(f"run {self.id} has ended; nothing can be published any more")
 
     def _text(self, event: str, data: Mapping[str, Any] | None, *, final: bool) -> str:
-        return event_text(
-            self.id, self.thread, self.seq + 1, event, data, self._clock(), self._limits.run_bytes, final=final
-        )
+        at, limit = self._clock(), self._limits.run_bytes
+        return event_text(self.id, self.thread, self.seq + 1, event, data, at, limit, final=final)
 
     # When nobody watches
 

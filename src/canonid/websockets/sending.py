@@ -34,28 +34,24 @@ class Sending:
         self._limit = limit
 
     async def send(self, kind: str, text: str, message: Mapping[str, Any]) -> int:
-        """To whoever is meant by a text of that kind; how many connections of this process it was queued for."""
+        """To whoever a text of that kind means; how many connections here it was queued for."""
         encoded = encode(message, self._limit)
         names, users = await asyncio.to_thread(self._known, kind, text)
         if self._backplane is not None:
             told = json.dumps([kind, sorted(names), encoded])
             await asyncio.gather(*[self._backplane.tell(user_channel(user), told) for user in users])
-        return self._put(kind, names, encoded)
+        return self.put(kind, names, encoded)
 
     async def send_to_topic(self, topic: str, message: Mapping[str, Any]) -> int:
-        """To everybody who joined a topic; how many connections of this process it was queued for."""
+        """To everybody who joined a topic; how many connections here it was queued for."""
         encoded = encode(message, self._limit)
         checked_topic(topic)
         if self._backplane is not None:
             await self._backplane.tell(topic_channel(topic), json.dumps(["topic", [topic], encoded]))
-        return self._put("topic", [topic], encoded)
+        return self.put("topic", [topic], encoded)
 
-    def hear(self, told: str) -> None:
-        """What another process sends."""
-        kind, names, encoded = json.loads(told)
-        self._put(kind, names, encoded)
-
-    def _put(self, kind: str, names: Iterable[str], encoded: str) -> int:
+    def put(self, kind: str, names: Iterable[str], encoded: str) -> int:
+        """Queue an encoded message here only; for how many connections."""
         return sum([connection.put(encoded) for name in names for connection in self._meant(kind, name)])
 
     def _meant(self, kind: str, name: str) -> Iterable[Subscriber]:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from canonid.scopes import Scope
+from canonid.scopes import LiveScope, Scope
 
 
 class Session:
     """A session's scope and who keeps it open."""
 
-    def __init__(self, scope: Scope, grace: float, expire: Callable[[Session], None]) -> None:
+    def __init__(self, scope: LiveScope, grace: float, expire: Callable[[Session], None]) -> None:
+        assert isinstance(scope.local, Scope)
         self.id = scope.canonical
         self.principal = scope.principal
         self.scope = scope
+        self.local = scope.local
         self.closing: asyncio.Task[None] | None = None
         self._grace = grace
         self._expire = expire
@@ -24,8 +26,8 @@ class Session:
 
     @property
     def over(self) -> bool:
-        """Whether it is ending; its scope may have been closed by somebody else."""
-        return self.closing is not None or self.scope.closed
+        """Whether it is ending; its scope may have been closed by somebody else, or by another process."""
+        return self.closing is not None or self.local.closed
 
     def keep(self, keeper: object) -> None:
         """Stay open at least until the keeper leaves."""

@@ -45,7 +45,7 @@ class Tickets:
 
     def issue(self, *, principal: str, session: str, expires_at: float) -> str:
         """A fresh token, good once and for `ttl` seconds. Beyond the cap the principal's oldest gives way."""
-        token = secrets.token_urlsafe(32)
+        token = new_token()
         with self._lock:
             now = self._clock()
             self._prune(now)
@@ -69,11 +69,6 @@ class Tickets:
             self._forget(token, ticket)
         return None if ticket.expires_at <= now else ticket
 
-    def redeem_offer(self, subprotocols: Iterable[str]) -> Ticket | None:
-        """The ticket in the first offered subprotocol `ticket.<token>`, if it is good."""
-        offer = next((name for name in subprotocols if name.startswith(OFFER)), "")
-        return self.redeem(offer.removeprefix(OFFER)) if offer else None
-
     def _prune(self, now: float) -> None:
         while self._unspent:
             token, ticket = next(iter(self._unspent.items()))
@@ -87,3 +82,14 @@ class Tickets:
         own.remove(token)
         if not own:
             del self._by_principal[ticket.principal]
+
+
+def new_token() -> str:
+    """A token of 256 random bits, fit for a subprotocol."""
+    return secrets.token_urlsafe(32)
+
+
+def offered(subprotocols: Iterable[str]) -> str | None:
+    """The token in the first offered subprotocol `ticket.<token>`."""
+    offer = next((name for name in subprotocols if name.startswith(OFFER)), OFFER)
+    return offer.removeprefix(OFFER) or None

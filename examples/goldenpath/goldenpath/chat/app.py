@@ -159,7 +159,7 @@ def create_app(settings: Settings, registry: Registry, records: SQLiteStore, aut
     async def thread(thread_id: str, caller: Signed) -> dict[str, Any]:
         lineage = await workers(records.authorise, thread_id, kind="thread", principal=caller.user)
         # Before the messages are read: a run that ends in between must not look lost.
-        live = {run.id for run in hub.runs_of(lineage.child) if not run.ended}
+        live = {run.run for run in await hub.runs_of(lineage.child) if not run.ended}
 
         def read() -> dict[str, Any]:
             found = store.thread(lineage.child)

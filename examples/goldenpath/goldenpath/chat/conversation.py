@@ -193,7 +193,7 @@ class Conversations:
         scope.claim("agent", agent_text)
         history = await self._workers(self._history, run.thread)
         asked = self._forms.of("request", question.written)
-        run.publish(
+        await run.publish(
             "agent_started",
             {"agent": self._forms.of("agent", agent_text), "request": asked, "text": question.text},
         )
@@ -216,11 +216,11 @@ class Conversations:
             message = await asyncio.shield(self._workers(self._keep_answer, run, reply.text, status))
         if failure:
             await self._alert(run, failure)
-            run.publish("agent_failed", {"reason": failure})
-            run.end("run_failed", {"reason": failure})
+            await run.publish("agent_failed", {"reason": failure})
+            await run.end("run_failed", {"reason": failure})
             return
         transaction = await self._workers(self._charge, run, reply.usage)
-        run.publish(
+        await run.publish(
             "agent_completed",
             {
                 "agent": self._forms.of("agent", agent_text),
@@ -288,18 +288,20 @@ class Reply:
         """Publish one event."""
         match event:
             case Thinking(text):
-                self._run.publish("agent_thinking", {"text": text})
+                await self._run.publish("agent_thinking", {"text": text})
             case Token(text):
                 self.text += text
-                self._run.publish("token", {"text": text})
+                await self._run.publish("token", {"text": text})
             case ToolExecuting(call, tool, arguments):
                 self._tools[call] = await self._conversations.begin_tool(self._scope, self._agent)
                 shown = {"tool": self._tools[call], "name": tool, "arguments": arguments}
-                self._run.publish("tool_executing", shown)
+                await self._run.publish("tool_executing", shown)
             case ToolCompleted(call, tool, result, ok):
                 forms = self._tools.pop(call)
                 await self._scope.release("tool", forms["text"])
-                self._run.publish("tool_completed", {"tool": forms, "name": tool, "ok": ok, "result": result})
+                await self._run.publish(
+                    "tool_completed", {"tool": forms, "name": tool, "ok": ok, "result": result}
+                )
             case Completed(text, usage):
                 self.text = text
                 self.usage = usage or self.usage

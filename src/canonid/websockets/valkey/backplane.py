@@ -18,7 +18,9 @@ from canonid.websockets.valkey.tickets import ValkeyTickets
 class ValkeyBackplane:
     """See `canonid.websockets.backplane.Backplane`."""
 
-    def __init__(self, client: Client | str, process: str, *, namespace: str = "canonid", limits: Limits) -> None:
+    def __init__(
+        self, client: Client | str, process: str, *, namespace: str = "canonid", limits: Limits
+    ) -> None:
         self._own = isinstance(client, str)
         self._client: Client = Redis.from_url(client) if isinstance(client, str) else client
         self.process = process

@@ -41,12 +41,16 @@ class ValkeyJournal:
 
     async def begin(self, record: RunRecord) -> None:
         limits, run = self._limits, record.run
-        fields = {"thread": record.thread, "principal": record.principal, "process": record.process}
+        fields: dict[Any, Any] = {
+            "thread": record.thread,
+            "principal": record.principal,
+            "process": record.process,
+        }
         try:
             async with asyncio.timeout(ANSWER):
                 async with self._client.pipeline(transaction=True) as pipe:
                     pipe.unlink(self._events(run))
-                    pipe.hset(self._known(run), mapping=fields | {"seq": record.seq, "bytes": 0})
+                    pipe.hset(self._known(run), mapping=fields)
                     await pipe.execute()
                 runs = self._runs(record.thread)
                 async with self._client.pipeline(transaction=True) as pipe:
@@ -104,7 +108,8 @@ class ValkeyJournal:
     async def runs_of(self, thread: str) -> list[RunRecord]:
         try:
             async with asyncio.timeout(ANSWER):
-                runs = [_text(run) for run in await self._client.zrange(self._runs(thread), 0, -1)]
+                members: list[Any] = await self._client.zrange(self._runs(thread), 0, -1)
+                runs = [_text(run) for run in members]
                 async with self._client.pipeline(transaction=False) as pipe:
                     for run in runs:
                         pipe.hgetall(self._known(run))
@@ -115,7 +120,7 @@ class ValkeyJournal:
         return [
             _record(run, fields)
             for run, fields, there in zip(runs, answers[::2], answers[1::2], strict=True)
-            if fields and (there or b"final" not in fields and "final" not in fields)
+            if fields and (there or (b"final" not in fields and "final" not in fields))
         ]
 
     async def _add(self, run: str, first: int, texts: Sequence[str], final: bool) -> tuple[str, int]:

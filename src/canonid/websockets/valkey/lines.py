@@ -91,7 +91,7 @@ class Lines:
         if isinstance(self._client, RedisCluster):
             node = self._client.get_node_from_key(command[-1] if command[0] == "PUBSUB" else command[1])
             return await self._client.execute_command(*command, target_nodes=node)
-        return await self._client.execute_command(*command)
+        return await self._client.execute_command(*command)  # type: ignore[no-untyped-call]
 
     def _line_of(self, channel: str) -> _Line:
         place, client = "", self._client

@@ -27,7 +27,9 @@ class ValkeyTickets:
 
     async def keep(self, token: str, ticket: Ticket, seconds: float) -> None:
         """Good once, for so many seconds. StoreError."""
-        await _answer(self._client.set(self._ticket(token), json.dumps(ticket), px=max(1, int(seconds * 1000))))
+        await _answer(
+            self._client.set(self._ticket(token), json.dumps(ticket), px=max(1, int(seconds * 1000)))
+        )
 
     async def take(self, token: str) -> Ticket | None:
         """The ticket, exactly once; None for a used, forged or expired one. StoreError."""
