@@ -158,6 +158,12 @@ class World:
         expires_at = time.time() + seconds
         return self.hub.tickets.issue(principal=person.user, session=person.session, expires_at=expires_at)
 
+    async def issue(self, person: Person, seconds: float = 3600) -> str:
+        """A ticket, wherever the hub keeps them."""
+        expires_at = time.time() + seconds
+        issued = self.hub.issue_ticket(principal=person.user, session=person.session, expires_at=expires_at)
+        return str(await self.server.call(issued))
+
     def offers(self, person: Person) -> list[str]:
         return ["canonid.v1", f"ticket.{self.ticket(person)}"]
 
@@ -166,7 +172,7 @@ class World:
     ) -> Client:
         """A client that has finished the WebSocket handshake, nothing more."""
         if person is not None:
-            ticket = self.ticket(person)
+            ticket = await self.issue(person)
         offered = ["canonid.v1", *([f"ticket.{ticket}"] if ticket else [])]
         options = {"subprotocols": offered, "ping_interval": None, "proxy": None} | options
         client = Client(await connect(f"ws://127.0.0.1:{self.server.port}/", **options), pongs)

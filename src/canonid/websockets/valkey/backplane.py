@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from redis.asyncio import Redis
 
-from canonid.websockets.backplane import Hear
+from canonid.websockets.backplane import Hear, run_channel
 from canonid.websockets.limits import Limits
 from canonid.websockets.tickets import Ticket
 from canonid.websockets.valkey.journal import ValkeyJournal
@@ -23,19 +22,39 @@ class ValkeyBackplane:
     ) -> None:
         self._own = isinstance(client, str)
         self._client: Client = Redis.from_url(client) if isinstance(client, str) else client
-        self.process = process
+        self._process = process
         self._prefix = f"{namespace}:"
-        self.journal = ValkeyJournal(self._client, self._prefix, limits)
+        self._journal = ValkeyJournal(self._client, self._prefix, limits)
         self._tickets = ValkeyTickets(self._client, self._prefix)
-        self._lines: Any = None
+        self._lines = Lines(self._client, process, self._prefix)
+
+    @property
+    def process(self) -> str:
+        return self._process
+
+    @property
+    def journal(self) -> ValkeyJournal:
+        return self._journal
 
     async def start(self, hear: Hear, relisten: Callable[[str], object]) -> None:
-        self._lines = Lines(self._client, self.process, self._prefix, hear, relisten)
+        self._lines.start(hear, relisten)
 
     async def aclose(self) -> None:
         await self._lines.aclose()
         if self._own:
             await self._client.aclose()
+
+    async def listen(self, channel: str) -> None:
+        await self._lines.listen(channel)
+
+    async def unlisten(self, channel: str) -> None:
+        await self._lines.unlisten(channel)
+
+    async def tell(self, channel: str, text: str) -> int:
+        return await self._lines.tell(channel, text)
+
+    async def watchers(self, run: str) -> int:
+        return await self._lines.listeners(run_channel(run))
 
     async def keep_ticket(self, token: str, ticket: Ticket, seconds: float) -> None:
         await self._tickets.keep(token, ticket, seconds)

