@@ -14,7 +14,7 @@ A text of an alias or of lineage is 1 to 512 characters of visible ASCII; anythi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
@@ -132,6 +132,13 @@ class Store(Protocol):
         `parent_kind` is by default the one that the registry declares. InvalidId where a text names nothing;
         LineageConflict if the child is recorded elsewhere, the parent is missing, not recorded, or of another
         kind than declared, or the principal is not the parent's.
+        """
+
+    def record_minted(self, records: Sequence[Lineage]) -> None:
+        """Write the lineage of things that were minted a moment ago, all in one transaction.
+
+        As `record` for each, but quicker, since nobody can have recorded or linked them yet. The records are
+        as `lineage` would give them; their parents must be recorded. LineageConflict, StoreError.
         """
 
     def lineage(self, text: str, kind: str | None = None) -> Lineage:

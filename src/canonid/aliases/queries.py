@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from canonid.aliases.contract import Alias, BatchRecord
@@ -173,6 +174,12 @@ def children(connection: sqlite3.Connection, parent: Identity, kind: str | None)
 def add_row(connection: sqlite3.Connection, row: Row) -> None:
     """Insert a row; its number is given anew."""
     connection.execute("INSERT INTO lineage VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?)", row[1:])
+
+
+def add_minted(connection: sqlite3.Connection, rows: Iterable[Row]) -> None:
+    """Insert rows. Raises IntegrityError if one is there already, or a parent is missing."""
+    values = [row[1:] for row in rows]
+    connection.executemany("INSERT INTO lineage VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?)", values)
 
 
 def owners(connection: sqlite3.Connection, identity: Identity) -> set[Identity]:

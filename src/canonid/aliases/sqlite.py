@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
@@ -167,6 +167,18 @@ class SQLiteStore:
         with self._connections.faults_told(), self._connections.writing() as connection:
             existing = self._lineages.existing(connection, birth)
             return existing or self._lineages.add(connection, birth, self._clock())
+
+    def record_minted(self, records: Sequence[Lineage]) -> None:
+        """The lineage of things that were minted a moment ago; see `Store.record_minted`."""
+        try:
+            with self._connections.faults_told(), self._connections.writing() as connection:
+                self._lineages.add_minted(connection, records)
+        except StoreError as error:
+            if not isinstance(error.__cause__, sqlite3.IntegrityError):
+                raise
+            for record in records:  # a parent goes by another name since a link
+                birth = {"kind": record.kind, "parent": record.parent, "parent_kind": record.parent_kind}
+                self.record(record.text, **birth)
 
     def lineage(self, text: str, kind: str | None = None) -> Lineage:
         """The lineage of what a text names; see `Store.lineage`."""

@@ -32,6 +32,7 @@ from canonid.websockets.handshake import Authenticate, Handshake, authenticated,
 from canonid.websockets.limits import Limits
 from canonid.websockets.parts import with_parts
 from canonid.websockets.presence import Counts, Presence
+from canonid.websockets.recorder import Recorder
 from canonid.websockets.running import Execute, Runs, gone_text
 from canonid.websockets.runs import OnLastDetach, Run
 from canonid.websockets.sending import ScopeKind, Sending, checked_topic, scope_kind
@@ -80,7 +81,9 @@ class Hub:
         _check_knows_parts(self.tree)
         self.tickets = Tickets(clock, ttl=limits.ticket_ttl)
         self.closes = Closes(limits.closes)
+        self._registry = registry
         self._store = store
+        self._recorder = Recorder(store)
         self._origins = frozenset(origins)
         self._allow_missing_origin = allow_missing_origin
         self._authenticate = authenticate or self._redeem
@@ -112,12 +115,16 @@ class Hub:
     async def issue_ticket(self, *, principal: str, session: str, expires_at: float) -> str:
         """A ticket for one handshake within `limits.ticket_ttl`, with whichever process. StoreError.
 
-        `expires_at`, in seconds since 1970, is when the connection ends at the latest.
+        `expires_at`, in seconds since 1970, is when the connection ends at the latest. Raises LineageConflict
+        if the session is somebody else's.
         """
+        lineage = await asyncio.to_thread(self._record_session, principal, session)
         if self._backplane is None:
-            return self.tickets.issue(principal=principal, session=session, expires_at=expires_at)
+            return self.tickets.issue(
+                principal=principal, session=session, expires_at=expires_at, lineage=lineage
+            )
         token = new_token()
-        ticket = Ticket(principal, session, expires_at, issued_at=self._clock())
+        ticket = Ticket(principal, session, expires_at, self._clock(), lineage)
         await self._backplane.keep_ticket(token, ticket, self._limits.ticket_ttl)
         return token
 
@@ -305,10 +312,9 @@ class Hub:
     ) -> tuple[Connection, Session, LiveScope, float]:
         check_origin(handshake, self._origins, self._allow_missing_origin)
         ticket = await authenticated(handshake, self._authenticate, self._limits.auth_timeout, self._clock)
-        try:
-            session_lineage, lineage = await asyncio.to_thread(self._record_connection, ticket)
-        except LineageConflict:
-            raise Refusal(code=Code.NOT_AUTHENTICATED) from None
+        session_lineage = ticket.lineage or await self._checked(ticket)
+        lineage = self._born(session_lineage)
+        await self._recorder.record(lineage)
         channel = user_channel(session_lineage.principal)
         await self._listen(channel)  # before "ready", so that nothing sent after that is missed
         try:
@@ -317,6 +323,12 @@ class Hub:
             await self._unlisten(channel)
             raise
         return connection, session, live, ticket.expires_at - self._clock()
+
+    async def _checked(self, ticket: Ticket) -> Lineage:
+        try:
+            return await asyncio.to_thread(self._record_session, ticket.principal, ticket.session)
+        except LineageConflict:
+            raise Refusal(code=Code.NOT_AUTHENTICATED) from None
 
     async def _enter(
         self, socket: Socket, ticket: Ticket, session_lineage: Lineage, lineage: Lineage
@@ -504,11 +516,14 @@ class Hub:
             return self._sending.names(identity), self._store.lineage(session, kind="session").principal
         return self._sending.names(identity), None
 
-    def _record_connection(self, ticket: Ticket) -> tuple[Lineage, Lineage]:
-        record = self._store.record
-        session = record(ticket.session, kind="session", parent=ticket.principal, parent_kind="user")
+    def _record_session(self, principal: str, session: str) -> Lineage:
+        return self._store.record(session, kind="session", parent=principal, parent_kind="user")
+
+    def _born(self, session: Lineage) -> Lineage:
+        """The lineage of a new connection."""
         text = self._mint("connection", session)
-        return session, record(text, kind="connection", parent=session.child, parent_kind="session")
+        child = self._registry.identify(text, "connection").canonical
+        return Lineage(child, "connection", session.child, "session", session.principal, text, self._clock())
 
     def _record_run(self, session_id: str, thread_text: str) -> tuple[Lineage, Lineage, Lineage]:
         session = self._store.lineage(session_id, kind="session")

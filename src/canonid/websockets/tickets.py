@@ -12,16 +12,22 @@ import time
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
+from canonid.aliases import Lineage
+
 OFFER = "ticket."
 
 
 class Ticket(NamedTuple):
-    """Who connects. Times are seconds since 1970; `issued_at` None means: with this handshake."""
+    """Who connects. Times are seconds since 1970; `issued_at` None means: with this handshake.
+
+    `lineage` is that of the session, where it was looked at already; then the handshake doesn't.
+    """
 
     principal: str
     session: str
     expires_at: float
     issued_at: float | None = None
+    lineage: Lineage | None = None
 
 
 class Tickets:
@@ -43,7 +49,9 @@ class Tickets:
     def __len__(self) -> int:
         return len(self._unspent)
 
-    def issue(self, *, principal: str, session: str, expires_at: float) -> str:
+    def issue(
+        self, *, principal: str, session: str, expires_at: float, lineage: Lineage | None = None
+    ) -> str:
         """A fresh token, good once and for `ttl` seconds. Beyond the cap the principal's oldest gives way."""
         token = new_token()
         with self._lock:
@@ -53,7 +61,7 @@ class Tickets:
             if len(own) == self._per_principal:
                 del self._unspent[own.pop(0)]
             own.append(token)
-            self._unspent[token] = Ticket(principal, session, expires_at, issued_at=now)
+            self._unspent[token] = Ticket(principal, session, expires_at, now, lineage)
         return token
 
     def redeem(self, token: str) -> Ticket | None:

@@ -16,7 +16,7 @@ PROTOCOL = "canonid.v1"
 def encode(message: Mapping[str, Any], limit: int) -> str:
     """The message as ASCII JSON. Raises ValueError if it is no JSON or has more than `limit` bytes."""
     try:
-        text = json.dumps(message, separators=(",", ":"), allow_nan=False)
+        text = _encode(message)
     except (TypeError, RecursionError) as error:
         raise ValueError(f"a message must be JSON: {error}") from error
     if len(text) > limit:
@@ -34,7 +34,7 @@ def decode(frame: Mapping[str, Any], limit: int) -> Message:
     if len(text) > limit or len(text.encode("utf-8", "surrogatepass")) > limit:
         raise Refusal(f"a message may have {limit} bytes", Code.TOO_BIG)
     try:
-        message = json.loads(text, parse_constant=_no_constant)
+        message = _decode(text)
         if "\\ud" in text or "\\uD" in text:
             json.dumps(message, ensure_ascii=False).encode()
     except UnicodeEncodeError:
@@ -65,3 +65,8 @@ def count_field(message: Message, name: str) -> int:
 
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
+
+
+# Made once: json.dumps and json.loads with options make a new one at each call.
+_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+_decode = json.JSONDecoder(parse_constant=_no_constant).decode

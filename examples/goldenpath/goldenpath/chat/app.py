@@ -172,7 +172,7 @@ def create_app(settings: Settings, registry: Registry, records: SQLiteStore, aut
 
     @app.post("/api/ticket")
     async def ticket(caller: Signed) -> dict[str, str]:
-        issued = hub.tickets.issue(
+        issued = await hub.issue_ticket(
             principal=caller.user, session=caller.session, expires_at=caller.expires_at
         )
         return {"ticket": issued}

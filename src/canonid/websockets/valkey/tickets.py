@@ -10,6 +10,7 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
+from canonid.aliases import Lineage
 from canonid.errors import StoreError
 from canonid.websockets.tickets import Ticket
 from canonid.websockets.valkey.lines import Client
@@ -34,7 +35,10 @@ class ValkeyTickets:
     async def take(self, token: str) -> Ticket | None:
         """The ticket, exactly once; None for a used, forged or expired one. StoreError."""
         text = await _answer(self._client.getdel(self._ticket(token)))
-        return None if text is None else Ticket(*json.loads(text))
+        if text is None:
+            return None
+        ticket = Ticket(*json.loads(text))
+        return ticket._replace(lineage=ticket.lineage and Lineage(*ticket.lineage))
 
     async def end_session(self, sessions: Sequence[str], at: float) -> None:
         """Tell every process that sessions were logged out at that time, seconds since 1970. StoreError."""
