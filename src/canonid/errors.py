@@ -13,6 +13,7 @@
     │   └── ClaimConflict
     ├── ClaimRefused                        canonid.compat keeps as many live legacy IDs as it may
     ├── ScopeClosed                         nothing can be put into a closed scope
+    ├── Fenced                              this process lost what it held; others released it
     ├── StoreError                          a store can't be opened, read or written
     └── MissingExtra         (ImportError)  an optional dependency is not installed
 
@@ -137,6 +138,13 @@ class ClaimRefused(CanonidError):
 
 class ScopeClosed(CanonidError):
     """The scope is closed or closing; nothing can be claimed into it."""
+
+
+class Fenced(CanonidError):
+    """This process was away for longer than its lease, and what it held was released by others.
+
+    Everything that it held is closed here too; what it opens now is new.
+    """
 
 
 class StoreError(CanonidError):

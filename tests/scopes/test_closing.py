@@ -34,33 +34,6 @@ def build(tree, log):
     return session, inner
 
 
-def test_closing_releases_newest_first_across_resources_and_child_scopes(new_tree):
-    async def main():
-        log = []
-        session, _ = build(new_tree(), log)
-        closed = await session.close()
-        assert log == ["tool.8", "tool.7", "tool.6", "tool.4", "tool.2"]
-        assert names(closed.released) == [
-            "tool.8", "tool.7", "tool.6", "step.5", "tool.4", "run.3", "tool.2", "session.1",
-        ]  # fmt: skip
-        assert closed.failures == ()
-
-    run(main())
-
-
-def test_closing_a_child_leaves_everything_above_and_beside_it(new_tree):
-    async def main():
-        tree, log = new_tree(), []
-        session, inner = build(tree, log)
-        assert names((await inner.close()).released) == ["tool.7", "tool.6", "step.5", "tool.4", "run.3"]
-        assert [entry.canonical for entry in session.entries] == ["tool.2", "tool.8"]
-        assert not session.closed
-        assert names((await session.close()).released) == ["tool.8", "tool.2", "session.1"]
-        assert sorted(log) == ["tool.2", "tool.4", "tool.6", "tool.7", "tool.8"]
-
-    run(main())
-
-
 def test_closing_twice_releases_once_and_answers_the_same(new_tree):
     async def main():
         log = []
@@ -100,24 +73,6 @@ def test_the_call_of_close_closes_the_whole_subtree_before_any_await(new_tree):
             with pytest.raises(ScopeClosed):
                 scope.claim("tool", "10")
         assert len((await closing).released) == 9
-
-    run(main())
-
-
-def test_an_async_context_closes_its_scope_even_if_its_body_raises(new_tree):
-    async def main():
-        log = []
-        session, _ = build(new_tree(), log)
-
-        async def body():
-            async with session as entered:
-                assert entered is session
-                raise Boom
-
-        with pytest.raises(Boom):
-            await body()
-        assert len(log) == 5
-        assert session.closed
 
     run(main())
 

@@ -186,6 +186,9 @@ class _TreeEntry(Entry):
         self.parent: Final = parent
         self.opened_at: Final = tree._clock()
 
+    def _begin_closing(self) -> asyncio.Future[Closed]:
+        return self._tree._closer.close(self)
+
 
 class Resource(_TreeEntry):
     """A live thing in a scope: its identity, the text it was claimed under, its principal and parent."""
@@ -251,7 +254,7 @@ class Scope(_TreeEntry):
         if entry is None or not self._is_above(entry):
             tree._count_unknown()
             return False
-        await tree._closer.close(entry)
+        await entry._begin_closing()
         return True
 
     def close(self) -> asyncio.Future[Closed]:
@@ -261,7 +264,7 @@ class Scope(_TreeEntry):
         the closing. From inside a cleanup the future is done at once and holds what is released so far.
         A KeyboardInterrupt or SystemExit from a plain cleanup is raised again after the last one.
         """
-        return self._tree._closer.close(self)
+        return self._begin_closing()
 
     @property
     def local(self) -> Scope:

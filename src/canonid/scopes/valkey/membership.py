@@ -1,0 +1,460 @@
+"""One process's membership of one bucket of the store: its epoch, its lease, and what it holds there.
+
+No clock of the wall decides anything, and none of the server. A process beats by counting up in the
+store. Its lease ends one lease after it sent the last beat that was answered; others release what it held
+once they have seen its count unchanged for a whole lease, so later than that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Coroutine, Sequence
+from contextlib import suppress
+from contextvars import Context
+from secrets import token_hex
+from typing import Any, Final, NamedTuple, Protocol
+
+from canonid.errors import Fenced, StoreError
+from canonid.scopes.valkey.entries import JOINED, SharedEntry, SharedResource, SharedScope
+from canonid.scopes.valkey.lease import Pulse, now
+from canonid.scopes.valkey.store import Argument, Store, end_tasks
+
+log = logging.getLogger("canonid.scopes")
+
+DIGEST = 2**48
+BATCH = 500
+BLOCK = 1000  # milliseconds that the reader of the inbox waits in one call
+DOUBTS = 4  # beats in a row that may differ while something is under way
+
+Gone = tuple[str, str, str]
+"""What a closing took out of the store: field, owner, nonce."""
+
+
+class Counts(NamedTuple):
+    """What happened since the tree was made: see docs/scopes.md."""
+
+    late: int
+    fenced: int
+    rejoined: int
+    resynced: int
+    reaped: int
+
+
+class Member(Protocol):
+    """What a membership needs of its tree."""
+
+    pulse: Pulse
+    label: str
+    lease: float
+
+    def milliseconds(self) -> int: ...
+    def renewed(self) -> None: ...
+    def fenced(self) -> None: ...
+
+
+class Membership:
+    """A process in one bucket."""
+
+    def __init__(self, member: Member, store: Store, prefix: str) -> None:
+        self.prefix: Final = prefix
+        self.store: Final = store
+        self.held: dict[str, SharedScope | SharedResource] = {}
+        self.lease_ends = float("-inf")
+        self.process = f"{member.label}-{token_hex(4)}"
+        self.rejoined = self.resynced = self.reaped = 0
+        self._member = member
+        self._lease = member.lease
+        self._epoch: str | None = None
+        self._digest = 0
+        self._renewing = asyncio.Lock()
+        self._answered = float("-inf")
+        self._beats: dict[str, tuple[str, str, float]] = {}  # process: epoch, beat, seen since
+        self._under_way: set[str] = set()  # nonces of claims without an answer so far
+        self._moves = 0  # steps that change what is held, begun or ended
+        self._doubts = 0
+        self._ending: set[str] = set()
+        self._reaping: set[str] = set()
+        self._orphans: dict[str, float] = {}  # waiting for their parent's process to come back, until when
+        self._debts: dict[tuple[str, str], tuple[str, bool]] = {}  # to be released in the store: why, joined
+        self._owing = asyncio.Event()
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    # Joining and leaving the bucket
+
+    async def ready(self) -> None:
+        """Returns once this process is a member. `StoreError`."""
+        if self._epoch is None:
+            async with self._renewing:
+                if self._epoch is None:
+                    await self._join()
+                    for keeper in (self._keep(), self._read_inbox(), self._pay()):
+                        self._begin(keeper)
+
+    async def aclose(self) -> None:
+        """Ends the membership; what is left in the store is closed by whoever is left."""
+        await end_tasks(self._tasks)
+        if self._epoch is None:
+            return
+        epoch, at, answer = self._epoch, str(self._member.milliseconds()), ["more"]
+        self._epoch = None
+        self.lease_ends = float("-inf")
+        with suppress(StoreError):
+            while answer[0] == "more":
+                answer = await self.store.call(
+                    self.prefix, "reap", self.process, epoch, self.process, epoch, "", "left", at
+                )
+
+    @property
+    def process_joined(self) -> bool:
+        """Whether this process holds anything here at all, so that its lease matters."""
+        return self._epoch is not None
+
+    # Writing
+
+    async def write(self, step: str, *arguments: Argument) -> Any:
+        """The answer of a step that changes the store, under this process's epoch. `StoreError`, `Fenced`."""
+        for last in (False, True):
+            await self.ready()
+            answer = await self._call(step, *arguments)
+            if answer[0] not in ("stale", "fenced"):
+                return answer
+            await self.renew()
+            if last or answer[0] == "fenced":
+                break
+        raise Fenced(
+            "this process was away for longer than its lease, and what it held was released by others"
+        )
+
+    async def enter(self, nonce: str, *arguments: Argument) -> Any:
+        """The answer of a claim. While it is under way, nobody takes it for something left over."""
+        self._under_way.add(nonce)
+        self._moves += 1
+        try:
+            return await self.write("claim", *arguments)
+        finally:
+            self._moves += 1
+            self._under_way.discard(nonce)
+
+    def hold(self, entry: SharedScope | SharedResource) -> None:
+        """Records what this process has in the store."""
+        self.held[entry.field] = entry
+        self._digest = (self._digest + int(entry.nonce, 16)) % DIGEST
+
+    async def end(self, field: str, nonce: str, why: str) -> list[Gone]:
+        """Closes in the store, a chunk at a time, and here what of it is here; what left the store, in order.
+
+        An empty `nonce` stands for the scope of that name whose closing has begun already.
+        """
+        at = self._member.milliseconds()
+        gone: list[Gone] = []
+        self._ending.add(field)
+        self._moves += 1
+        try:
+            while True:
+                answer = await self.write("close", field, nonce, why, at)
+                if answer[0] == "gone":
+                    if nonce:
+                        self._forget(field, nonce)
+                    return gone
+                chunk: list[Gone] = [tuple(each) for each in json.loads(answer[2])]
+                gone += chunk
+                self._release(chunk, answer[3])
+                if answer[1]:
+                    return gone
+        finally:
+            self._moves += 1
+            self._ending.discard(field)
+
+    def owe(self, field: str, nonce: str, why: str = "", *, joined: bool = False) -> None:
+        """Has it released in the store as soon as that answers."""
+        self._debts[field, nonce] = (why, joined)
+        self._owing.set()
+
+    # The lease
+
+    async def renew(self) -> None:
+        """Sends one beat and draws the conclusions: re-joins, or is fenced. `StoreError`."""
+        async with self._renewing:
+            if self._epoch is None:
+                await self._join()
+                return
+            sent, moves = now(), self._moves
+            answer = await self._call("heartbeat", within=self._lease / 4)
+            if answer[0] == "fenced":
+                await self._fence()
+            elif answer[0] == "stale":
+                await self._rejoin()
+            else:
+                self._renewed(sent)
+                _, count, digest, unfinished, others = answer
+                self._observe(others)
+                for field in unfinished:
+                    if field not in self._ending:
+                        self._begin(self.end(field, "", ""))
+                await self._compare(count, int(digest), moves)
+        if self._orphans:
+            await self._adopt()
+
+    async def _keep(self) -> None:
+        fine = True
+        while True:
+            await asyncio.sleep(self._lease / 4)
+            try:
+                await self.renew()
+                if not fine:
+                    log.warning("the store of scopes answers again")
+                fine = True
+            except StoreError as error:
+                if fine:
+                    log.warning("no beat: %s", error)
+                fine = False
+            except Exception:
+                log.exception("a beat failed")
+
+    async def _join(self) -> bool:
+        """Whether the store knew this process already. It is fenced if others are taking over from it."""
+        sent = now()
+        answer = await self.store.call(self.prefix, "join", self.process, token_hex(6))
+        if answer[0] == "fenced":
+            await self._fence()
+            return True
+        self._epoch = answer[1]
+        self._beats.clear()
+        self._renewed(sent)
+        return bool(answer[2])
+
+    async def _rejoin(self) -> None:
+        """The store is another one: restarted, restored, failed over or emptied. Puts back what is held."""
+        last = self._answered
+        known = await self._join()
+        if not known and self.held and self._member.pulse.frozen_since(last):
+            await self._fence()
+            return
+        self.rejoined += 1
+        log.warning("%s has a new epoch; putting back %d", self.process, len(self.held))
+        await self._assert_again([entry for entry in self.held.values() if not entry.closed])
+        await self._resync()
+
+    async def _fence(self) -> None:
+        log.error("%s was fenced: away for longer than its lease; closing what it held", self.process)
+        lost = list(self.held.values())
+        self.held.clear()
+        self._debts.clear()
+        self._orphans.clear()
+        self._digest = 0
+        self._epoch = None
+        self.lease_ends = float("-inf")
+        self.process = f"{self._member.label}-{token_hex(4)}"
+        for entry in reversed(lost):
+            entry.end("fenced")
+            if entry.local is not None:
+                entry.local._begin_closing()
+        self._member.fenced()
+        await self._join()
+
+    def _renewed(self, sent: float) -> None:
+        answered = now()
+        if answered - self._answered > self._lease / 2:
+            # While nobody could beat, or this process could not look, nothing was learnt about the others.
+            self._beats = {name: (epoch, beat, answered) for name, (epoch, beat, _) in self._beats.items()}
+        self._answered = answered
+        self.lease_ends = sent + self._lease
+        self._member.renewed()
+        if self._debts:
+            self._owing.set()
+
+    def _observe(self, others: Sequence[tuple[str, str, str]]) -> None:
+        """Begins reaping whose beat has not changed for a whole lease, or is being reaped already."""
+        before, self._beats = self._beats, {}
+        for name, epoch, beat in others:
+            seen = before.get(name)
+            since = self._answered if seen is None or seen[:2] != (epoch, beat) else seen[2]
+            self._beats[name] = (epoch, beat, since)
+            if (epoch == "" or self._answered - since >= self._lease) and name not in self._reaping:
+                self._begin(self._reap(name, epoch, beat))
+
+    async def _reap(self, name: str, epoch: str, beat: str) -> None:
+        self._reaping.add(name)
+        try:
+            answer = ["more"]
+            why, at = f"the lease of {name} ended", self._member.milliseconds()
+            while answer[0] == "more":
+                answer = await self.write("reap", name, epoch, beat, why, at)
+                for field in answer[1] if answer[0] in ("more", "reaped") else ():
+                    await self.end(field, "", "")
+            if answer[0] == "reaped":
+                self.reaped += 1
+                log.warning("%s was reaped: no beat for a lease", name)
+        finally:
+            self._reaping.discard(name)
+
+    # What others released, and whether both sides know the same
+
+    async def _read_inbox(self) -> None:
+        while True:
+            key = f"{self.prefix}inbox:{self.process}"
+            try:
+                entries = await self.store.read(key, block=BLOCK, within=BLOCK / 1000 + self._lease / 4)
+                for _, message in entries:
+                    self._release([tuple(each) for each in json.loads(message["ids"])], message["why"])
+                if entries:
+                    await self.store.command("XDEL", key, *(number for number, _ in entries))
+            except StoreError:
+                await asyncio.sleep(self._lease / 8)
+            except (ValueError, KeyError, TypeError):
+                log.exception("%s holds something malformed; it is dropped", key)
+                with suppress(StoreError):
+                    await self.store.command("DEL", key)
+
+    def _release(self, gone: Sequence[Gone], why: str) -> None:
+        """Closes what is here of what has left the store, newest first."""
+        here = [entry for field, _, nonce in gone if (entry := self._forget(field, nonce)) is not None]
+        for entry in here:
+            entry.end(why)
+        locals_ = [entry.local for entry in here if entry.local is not None and not entry.local.closed]
+        if locals_:
+            self._begin(_close_each(locals_))
+
+    def _forget(self, field: str, nonce: str) -> SharedEntry | None:
+        entry = self.held.get(field)
+        if entry is None or (nonce and entry.nonce != nonce):
+            return None
+        del self.held[field]
+        self._orphans.pop(field, None)
+        self._digest = (self._digest - int(entry.nonce, 16)) % DIGEST
+        return entry
+
+    async def _compare(self, count: int, digest: int, moves: int) -> None:
+        if (count, digest) == self._expected():
+            self._doubts = 0
+            return
+        self._doubts += 1
+        if (moves == self._moves and not self._under_way and not self._ending) or self._doubts >= DOUBTS:
+            self._doubts = 0
+            await self._resync()
+
+    def _expected(self) -> tuple[int, int]:
+        digest = self._digest
+        for field in self._orphans:
+            digest -= int(self.held[field].nonce, 16)
+        return len(self.held) - len(self._orphans), digest % DIGEST
+
+    async def _resync(self) -> None:
+        """Releases here what is not in the store, and there what is not here; then the counts agree."""
+        self.resynced += 1
+        agreed, moves = True, self._moves
+        mine = [entry for entry in self.held.values() if entry.field not in self._orphans]
+        for batch in _batches(mine):
+            pairs = [part for entry in batch for part in (entry.field, entry.nonce)]
+            answer = await self._call("lacking", *pairs)
+            if answer[0] != "ok":
+                return
+            agreed = agreed and not answer[1]
+            nonces = {entry.field: entry.nonce for entry in batch}
+            self._release([(field, "", nonces[field]) for field in reversed(answer[1])], "released elsewhere")
+        tops = await self.store.call(self.prefix, "tops", self.process)
+        for batch in _batches(tops):
+            answer = await self.store.call(self.prefix, "owned", self.process, *batch)
+            for field, nonce, flags in zip(answer[::3], answer[1::3], answer[2::3], strict=True):
+                entry = self.held.get(field)
+                if (entry is None or entry.nonce != nonce) and nonce not in self._under_way:
+                    agreed = False
+                    self.owe(field, nonce, "not held by its owner", joined=flags == JOINED)
+
+        if agreed and moves == self._moves and not self._under_way and not self._ending:
+            count, expected = self._expected()
+            await self._call("settle", count, str(expected))
+
+    async def _assert_again(self, entries: Sequence[SharedEntry]) -> None:
+        """Claims again, parents first, under the old nonces. Whose parent is missing waits for it a while."""
+        for batch in _batches(entries):
+            answers = await self.store.call_each(
+                self.prefix, "claim", [(self.process, self._epoch or "", *claim_of(entry)) for entry in batch]
+            )
+            for entry, answer in zip(batch, answers, strict=True):
+                if answer[0] == "ok":
+                    self._orphans.pop(entry.field, None)
+                    if entry.nonce != answer[1]:  # a joined scope that others opened anew
+                        self._digest = (self._digest + int(answer[1], 16) - int(entry.nonce, 16)) % DIGEST
+                        entry.nonce = answer[1]
+                elif answer[0] == "closed" and now() < self._orphans.setdefault(
+                    entry.field, now() + self._lease
+                ):
+                    continue
+                else:
+                    self._release([(entry.field, "", entry.nonce)], "claimed by another")
+
+    async def _adopt(self) -> None:
+        async with self._renewing:
+            waiting = [entry for field in list(self._orphans) if (entry := self.held.get(field)) is not None]
+            await self._assert_again([entry for entry in waiting if not entry.closed])
+
+    async def _pay(self) -> None:
+        while True:
+            await self._owing.wait()
+            self._owing.clear()
+            for (field, nonce), (why, joined) in list(self._debts.items()):
+                try:
+                    if not joined or (await self.give_up(field, nonce, why)):
+                        await self.end(field, nonce, why)
+                except (StoreError, Fenced):
+                    debt = self._debts.pop((field, nonce), None)
+                    if debt is not None:
+                        self._debts[field, nonce] = debt  # behind the others; the next beat goes on
+                    break
+                self._debts.pop((field, nonce), None)
+
+    async def give_up(self, field: str, nonce: str, why: str) -> bool:
+        """Leaves a joined scope in the store; True if this was the last process, which has to close it."""
+        answer = await self.write("leave", field, nonce, why, self._member.milliseconds())
+        if answer[0] == "last":
+            return True
+        self._forget(field, nonce)
+        return False
+
+    async def _call(self, step: str, *arguments: Argument, within: float | None = None) -> Any:
+        return await self.store.call(
+            self.prefix, step, self.process, self._epoch or "", *arguments, within=within
+        )
+
+    def _begin(self, work: Coroutine[Any, Any, Any]) -> None:
+        # Not in the context of the caller, who may be a cleanup: those never wait for closings.
+        task = asyncio.get_running_loop().create_task(_quietly(work), context=Context())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def claim_of(entry: SharedEntry, at_most: int = 0) -> tuple[Argument, ...]:
+    """The arguments of a claim, after the process and its epoch."""
+    parent = entry.parent
+    return (
+        entry.field,
+        entry.principal,
+        "" if parent is None else parent.field,
+        "" if parent is None else parent.nonce,
+        entry.nonce,
+        entry.opened_at,
+        entry.flags,
+        "" if entry.text == entry.canonical else entry.text,
+        at_most,
+    )
+
+
+async def _quietly(work: Coroutine[Any, Any, Any]) -> None:
+    try:
+        await work
+    except (StoreError, Fenced) as error:
+        log.warning("left for the next beat: %s", error)
+    except Exception:
+        log.exception("a task of a membership failed")
+
+
+async def _close_each(entries: Sequence[Any]) -> None:
+    for entry in entries:
+        await entry._begin_closing()
+
+
+def _batches(items: Sequence[Any]) -> list[Sequence[Any]]:
+    return [items[start : start + BATCH] for start in range(0, len(items), BATCH)]

@@ -1,0 +1,176 @@
+"""Speaking to Valkey or Redis: the steps of `functions.lua`, loaded when they are missing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from hashlib import sha1
+from importlib.resources import files
+from typing import Any, Final
+
+from canonid.errors import MissingExtra, StoreError
+
+try:
+    from redis.asyncio import Redis
+    from redis.asyncio.cluster import RedisCluster
+    from redis.exceptions import NoPermissionError, NoScriptError, RedisError, ResponseError
+except ImportError:
+    raise MissingExtra("scopes on Valkey need another package: pip install 'canonid[valkey]'") from None
+
+SOURCE: Final = files(__package__).joinpath("functions.lua").read_text()
+DIGEST: Final = sha1(SOURCE.encode(), usedforsecurity=False).hexdigest()[:8]
+# Named by what they do, so that two versions of the library can share a server.
+PREFIX: Final = f"canonid_{DIGEST}_"
+LIBRARY: Final = SOURCE.replace("name=canonid", f"name=canonid_{DIGEST}", 1).replace(
+    "'canonid_", f"'{PREFIX}"
+)
+# The same steps for a server without functions: what the library registers is called by its name.
+SCRIPT: Final = (
+    """\
+if redis.replicate_commands then pcall(redis.replicate_commands) end
+local steps, server = {}, redis
+local redis = {call = server.call, register_function = function(name, step)
+  if type(name) == 'table' then name, step = name.function_name, name.callback end
+  steps[name] = step
+end}
+"""
+    + LIBRARY.split("\n", 1)[1]
+    + "\nreturn steps[table.remove(ARGV, 1)](KEYS, ARGV)\n"
+)
+SCRIPT_SHA: Final = sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
+
+Argument = str | int
+Entry = tuple[str, dict[str, str]]
+
+
+class Store:
+    """A client of the caller's, or one for a URL. Every call ends in time, with an answer or StoreError."""
+
+    def __init__(self, client: Any, timeout: float) -> None:
+        self._owned = isinstance(client, str)
+        self.client: Any = Redis.from_url(client) if self._owned else client
+        self.timeout = timeout
+        self._functions = True
+        self._calls: set[asyncio.Future[Any]] = set()
+
+    async def call(self, prefix: str, step: str, *arguments: Argument, within: float | None = None) -> Any:
+        """The answer of one step in the bucket of that prefix, within so many seconds."""
+        return await self._in_time(within, self._step(prefix, step, arguments))
+
+    async def call_each(self, prefix: str, step: str, calls: Sequence[Sequence[Argument]]) -> list[Any]:
+        """The answers of the step for several arguments, in order and in one round trip."""
+        if not calls:
+            return []
+        return [
+            await self.call(prefix, step, *calls[0]),
+            *await self._in_time(None, self._pipeline(prefix, step, calls[1:])),
+        ]
+
+    async def command(self, *arguments: Argument, within: float | None = None) -> Any:
+        """The answer of a command on one key."""
+        return await self._in_time(within, self.client.execute_command(*arguments))
+
+    async def read(self, key: str, *, block: int, within: float) -> list[Entry]:
+        """Entries of a stream from its beginning; waits up to `block` milliseconds for the first."""
+        answer = await self.command("XREAD", "COUNT", 100, "BLOCK", block, "STREAMS", key, 0, within=within)
+        return entries_of(answer)
+
+    async def aclose(self) -> None:
+        """Closes the client, unless it is the caller's."""
+        await end_tasks(self._calls)
+        if self._owned:
+            await self.client.aclose()
+
+    async def _in_time(self, within: float | None, answer: Any) -> Any:
+        # A task, because a client that connects may lose the cancellation that a timeout is.
+        call = asyncio.ensure_future(answer)
+        self._calls.add(call)
+        call.add_done_callback(self._calls.discard)
+        try:
+            await asyncio.wait({call}, timeout=self.timeout if within is None else within)
+            if not call.done():
+                raise StoreError("the store of scopes gave no answer in time", path="valkey")
+            return plain(call.result())
+        except (RedisError, OSError, UnicodeDecodeError) as error:
+            raise StoreError(f"the store of scopes failed: {str(error)[:200]}", path="valkey") from error
+        finally:
+            call.cancel()
+
+    async def _step(self, prefix: str, step: str, arguments: Sequence[Argument]) -> Any:
+        call = self.client.execute_command
+        if self._functions:
+            try:
+                return await self._function(prefix, step, arguments)
+            except ResponseError as error:
+                if not _lacks_functions(error):
+                    raise
+                self._functions = False
+        try:
+            return await call("EVALSHA", SCRIPT_SHA, 1, prefix, PREFIX + step, *arguments)
+        except NoScriptError:
+            return await call("EVAL", SCRIPT, 1, prefix, PREFIX + step, *arguments)
+
+    async def _function(self, prefix: str, step: str, arguments: Sequence[Argument]) -> Any:
+        call = self.client.execute_command
+        try:
+            return await call("FCALL", PREFIX + step, 1, prefix, *arguments)
+        except ResponseError as error:
+            if "function not found" not in str(error).lower():
+                raise
+        everywhere = {"target_nodes": RedisCluster.PRIMARIES} if isinstance(self.client, RedisCluster) else {}
+        await call("FUNCTION LOAD", "REPLACE", LIBRARY, **everywhere)
+        return await call("FCALL", PREFIX + step, 1, prefix, *arguments)
+
+    async def _pipeline(self, prefix: str, step: str, calls: Sequence[Sequence[Argument]]) -> list[Any]:
+        how = ("FCALL", PREFIX + step) if self._functions else ("EVALSHA", SCRIPT_SHA)
+        first = () if self._functions else (PREFIX + step,)
+        pipeline = self.client.pipeline(transaction=False)
+        for arguments in calls:
+            pipeline.execute_command(*how, 1, prefix, *first, *arguments)
+        answers: list[Any] = await pipeline.execute()
+        return answers
+
+
+async def end_tasks(tasks: Iterable[asyncio.Future[Any]]) -> None:
+    """Cancels tasks and waits for their end. A client may lose a cancellation while it connects, so again."""
+    while pending := [task for task in tasks if not task.done()]:
+        for task in pending:
+            task.cancel()
+        await asyncio.wait(pending, timeout=0.1)
+
+
+def entries_of(answer: Any) -> list[Entry]:
+    """The entries in an answer of XREAD or XREADGROUP about one stream, in either protocol."""
+    if not answer:
+        return []
+    streams = answer.items() if isinstance(answer, dict) else answer
+    ((_, entries),) = streams
+    if entries and isinstance(entries[0], list) and entries[0] and isinstance(entries[0][0], list):
+        (entries,) = entries
+    return [entry_of(entry) for entry in entries]
+
+
+def entry_of(entry: Any) -> Entry:
+    """One entry of a stream."""
+    number, fields = entry
+    return number, fields if isinstance(fields, dict) else dict(_pairs(fields or ()))
+
+
+def plain(value: Any) -> Any:
+    """An answer with its bytes as text."""
+    if isinstance(value, bytes):
+        return value.decode()
+    if isinstance(value, list | tuple):
+        return [plain(inner) for inner in value]
+    if isinstance(value, dict):
+        return {plain(key): plain(inner) for key, inner in value.items()}
+    return value
+
+
+def _pairs(values: Iterable[Any]) -> Iterable[tuple[Any, Any]]:
+    each = iter(values)
+    return zip(each, each, strict=True)
+
+
+def _lacks_functions(error: ResponseError) -> bool:
+    return isinstance(error, NoPermissionError) or "unknown command" in str(error).lower()

@@ -1,0 +1,526 @@
+"""The live tree of many processes, on Valkey or Redis."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+from collections.abc import Callable
+from contextvars import Context
+from inspect import isawaitable
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar
+from zlib import crc32
+
+from canonid.core import Identity
+from canonid.core.system import milliseconds
+from canonid.errors import (
+    CanonidError,
+    ClaimConflict,
+    ClaimRefused,
+    Fenced,
+    InvalidId,
+    NotFound,
+    ScopeClosed,
+    StoreError,
+    UnknownName,
+    show,
+)
+from canonid.scopes.closing import inside_a_cleanup
+from canonid.scopes.contract import Closed, Failure, Release, Resolve, Snapshot
+from canonid.scopes.memory import Resource, Scope, ScopeTree
+from canonid.scopes.valkey.entries import (
+    JOINED,
+    RESOURCE,
+    SCOPE,
+    SharedEntry,
+    SharedResource,
+    SharedScope,
+    field_of,
+)
+from canonid.scopes.valkey.lease import Pulse, now
+from canonid.scopes.valkey.membership import Counts, Membership, claim_of
+from canonid.scopes.valkey.store import Store, end_tasks
+
+log = logging.getLogger("canonid.scopes")
+
+Handle = TypeVar("Handle", SharedScope, SharedResource)
+
+
+class LocalTree(ScopeTree):
+    """What this process holds. Whatever way an entry leaves it, the tree of all processes is told."""
+
+    def __init__(
+        self,
+        resolve: Resolve,
+        told: Callable[[Scope | Resource], None],
+        release_timeout: float,
+        on_failure: Callable[[Failure], object] | None,
+    ) -> None:
+        super().__init__(resolve, release_timeout=release_timeout, on_failure=on_failure)
+        self._told = told
+
+    def admit(
+        self,
+        parent: Scope | None,
+        identity: Identity,
+        text: str,
+        principal: str,
+        release: Release | None,
+        flags: int,
+    ) -> Scope | Resource:
+        """A new entry; one whose parent lives in another process has none here. Errors as of `claim`."""
+        entry: Scope | Resource
+        if flags == RESOURCE:
+            entry = Resource(self, identity, text, principal, parent, release)
+        else:
+            entry = Scope(self, identity, text, principal, parent)
+        self._admit(entry)
+        return entry
+
+    def check_free(self, identity: Identity, text: str) -> None:
+        """`ClaimConflict` if the ID is live in this process."""
+        if identity in self._live:
+            raise _taken(identity, text)
+
+    def _remove(self, entry: Scope | Resource, failed: bool) -> None:
+        super()._remove(entry, failed)
+        self._told(entry)
+
+
+class ValkeyTree:
+    """What is live now in all processes that share a store, for every principal. Made by `join`.
+
+    `local` is the tree of what this process holds: the cleanups run here, and never depend on the store.
+    """
+
+    local: Final[LocalTree]
+
+    def __init__(
+        self,
+        store: Store,
+        resolve: Resolve,
+        *,
+        lease: float,
+        label: str,
+        namespace: str,
+        buckets: int,
+        release_timeout: float,
+        on_failure: Callable[[Failure], object] | None,
+        on_fenced: Callable[[], object] | None,
+        clock: Callable[[], int],
+    ) -> None:
+        self.lease = lease
+        self.label = label
+        self.pulse = Pulse(lease)
+        self.local = LocalTree(resolve, self._left, release_timeout, on_failure)
+        self.milliseconds = clock
+        self._store = store
+        self._on_fenced = on_fenced
+        self._fences = 0
+        self._memberships = [
+            Membership(self, store, f"{namespace}:{{{bucket}}}:") for bucket in range(buckets)
+        ]
+        self._lease_ends = float("inf")
+        self._joining: dict[Identity, asyncio.Future[None]] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    @classmethod
+    async def join(
+        cls,
+        client: Any,
+        resolve: Resolve,
+        *,
+        lease: float = 10.0,
+        process: str | None = None,
+        namespace: str = "canonid",
+        buckets: int = 1,
+        release_timeout: float = 5.0,
+        on_failure: Callable[[Failure], object] | None = None,
+        on_fenced: Callable[[], object] | None = None,
+        clock: Callable[[], int] = milliseconds,
+    ) -> Self:
+        """This process's handle of the tree. `StoreError` if the store gives no answer.
+
+        `client` is a client of `redis.asyncio` (Redis, RedisCluster, or one of a Sentinel) that stays the
+        caller's, or a URL. What a process holds is released by the others within two leases, in seconds, of
+        its death. `process` names it for people. All processes of a `namespace` give the same number of
+        `buckets`: 1, or many to spread the principals over a cluster. `on_fenced` is called after others have
+        taken over what this process held. `resolve`, `release_timeout` (of each cleanup), `on_failure` and
+        `clock` as for `ScopeTree`.
+        """
+        store = Store(client, timeout=lease / 4)
+        tree = cls(
+            store,
+            resolve,
+            lease=lease,
+            label=process or f"{socket.gethostname()}-{os.getpid()}",
+            namespace=namespace,
+            buckets=buckets,
+            release_timeout=release_timeout,
+            on_failure=on_failure,
+            on_fenced=on_fenced,
+            clock=clock,
+        )
+        tree._begin(tree.pulse.keep())
+        try:
+            if buckets == 1:
+                await tree._memberships[0].ready()
+        except BaseException:
+            await tree._stop()
+            raise
+        return tree
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Releases all that this process holds, and leaves the tree."""
+        closings = []
+        for membership in self._memberships:
+            for entry in reversed(list(membership.held.values())):
+                if entry.parent is None or entry.parent.local is None:
+                    leaves = entry.flags == JOINED
+                    closings.append(self._leave(entry, "left") if leaves else self.close_entry(entry, "left"))
+        await asyncio.gather(*closings, return_exceptions=True)
+        await self._stop()
+
+    @property
+    def may_send(self) -> bool:
+        """Whether this process still has its lease, so that nobody has taken over what it holds."""
+        return now() < self._lease_ends
+
+    @property
+    def counts(self) -> Counts:
+        """How often this process was late, fenced, joined again, compared anew, and reaped others."""
+        each = self._memberships
+        return Counts(
+            late=self.pulse.late,
+            fenced=self._fences,
+            rejoined=sum(membership.rejoined for membership in each),
+            resynced=sum(membership.resynced for membership in each),
+            reaped=sum(membership.reaped for membership in each),
+        )
+
+    async def open(
+        self,
+        kind: str,
+        text: str,
+        *,
+        principal: str,
+        identity: Identity | None = None,
+        joined: bool = False,
+        at_most: int | None = None,
+    ) -> SharedScope:
+        """A new root scope. One round trip. Errors as for `claim`.
+
+        With `joined` it is held by every process that opens it so, until the last one leaves it or somebody
+        closes it; where this process holds it already, it is that one. `at_most`: ClaimRefused if the
+        principal has that many live root scopes of this kind.
+        """
+        if not isinstance(principal, str):
+            raise InvalidId(f"expected a text as principal=, got {type(principal).__name__}", text=principal)
+        identity = self._identify(kind, text, identity)
+        if not joined:
+            return await self._enter(SharedScope, identity, text, principal, None, None, SCOPE, at_most)
+        while (under_way := self._joining.get(identity)) is not None:
+            await asyncio.wait({under_way})
+        self._joining[identity] = asyncio.get_running_loop().create_future()
+        try:
+            held = self._membership(principal).held.get(field_of(identity))
+            if isinstance(held, SharedScope) and held.flags == JOINED and held.principal == principal:
+                if not held.closed:
+                    return held
+                await self._ended(held)
+            return await self._enter(SharedScope, identity, text, principal, None, None, JOINED, at_most)
+        finally:
+            self._joining.pop(identity).set_result(None)
+
+    async def find(self, kind: str, text: str, *, principal: str) -> SharedScope | SharedResource:
+        """The principal's live entry of that name; `NotFound` for foreign, unknown and malformed alike."""
+        if not isinstance(kind, str):
+            got = type(kind).__name__
+            raise UnknownName(f"expected the name of a kind, got {got}", what="kind", name=got)
+        try:
+            if not isinstance(text, str) or not isinstance(principal, str):
+                raise NotFound
+            identity = self._identify(kind, text)
+        except InvalidId:
+            raise NotFound from None
+        membership = self._membership(principal)
+        answer = await self._store.call(membership.prefix, "find", principal, field_of(identity))
+        if answer[0] != "ok":
+            raise NotFound
+        return self._handle(membership, identity, principal, answer)
+
+    async def live(self, principal: str) -> tuple[Snapshot, ...]:
+        """What is live for one principal in all processes: its roots with all that is below, oldest first."""
+        if not isinstance(principal, str):
+            return ()
+        return _snapshots(await self._store.call(self._membership(principal).prefix, "live", principal))
+
+    # What the handles do
+
+    async def open_in(
+        self, parent: SharedScope, kind: str, text: str, identity: Identity | None
+    ) -> SharedScope:
+        """See `SharedScope.open`."""
+        identity = self._identify(kind, text, identity)
+        return await self._enter(SharedScope, identity, text, parent.principal, parent, None, SCOPE)
+
+    async def claim_in(
+        self, parent: SharedScope, kind: str, text: str, release: Release | None, identity: Identity | None
+    ) -> SharedResource:
+        """See `SharedScope.claim`."""
+        if release is not None and not callable(release):
+            raise TypeError(f"expected a callable as release=, got {type(release).__name__}")
+        identity = self._identify(kind, text, identity)
+        return await self._enter(SharedResource, identity, text, parent.principal, parent, release, RESOURCE)
+
+    async def release_in(self, scope: SharedScope, kind: str, text: str) -> bool:
+        """See `SharedScope.release`."""
+        try:
+            identity = self._identify(kind, text)
+        except InvalidId:
+            return False
+        membership = scope._membership
+        held = membership.held.get(field_of(identity))
+        if held is not None and _is_above(scope, held):
+            await self.close_entry(held, "released")
+            return True
+        answer = await self._store.call(
+            membership.prefix, "below", scope.field, scope.nonce, field_of(identity)
+        )
+        if answer[0] != "ok":
+            return False
+        await self.close_entry(self._handle(membership, identity, scope.principal, answer), "released")
+        return True
+
+    def close_entry(self, entry: SharedEntry, why: str) -> asyncio.Future[Closed]:
+        """See `SharedScope.close`."""
+        if entry._closing is None:
+            entry.covered = True
+            entry.why = entry.why or why
+            try:
+                if entry.local is not None:
+                    entry.local._begin_closing()
+            finally:
+                entry._closing = self._begin(self._close(entry, why))
+        if inside_a_cleanup():
+            so_far = asyncio.get_running_loop().create_future()
+            so_far.set_result(Closed((), ()) if entry.local is None else entry.local._closed_so_far())
+            return so_far
+        return asyncio.shield(entry._closing)
+
+    async def leave(self, scope: SharedScope, why: str) -> None:
+        """See `SharedScope.leave`."""
+        if scope.flags != JOINED:
+            raise TypeError(f"expected a joined scope to leave, got {scope!r}: open it with joined=True")
+        if scope.local is not None:
+            await self._leave(scope, why)
+
+    def renewed(self) -> None:
+        """A membership has a new lease."""
+        ends = [membership.lease_ends for membership in self._memberships if membership.process_joined]
+        self._lease_ends = min(ends, default=float("inf"))
+
+    def fenced(self) -> None:
+        """A membership was fenced."""
+        self._fences += 1
+        self._lease_ends = float("-inf")
+        if self._on_fenced is not None:
+            self._begin(self._tell_fenced(self._on_fenced))
+
+    async def _enter(
+        self,
+        cls: type[Handle],
+        identity: Identity,
+        text: str,
+        principal: str,
+        parent: SharedScope | None,
+        release: Release | None,
+        flags: int,
+        at_most: int | None = None,
+    ) -> Handle:
+        if parent is not None and parent.closed:
+            raise _closed(parent, identity, text)
+        self.local.check_free(identity, text)
+        membership = self._membership(principal)
+        nonce = os.urandom(6).hex()
+        entry = cls(self, membership, identity, text, principal, parent, nonce, self.milliseconds(), flags)
+        joined = flags == JOINED
+        try:
+            answer = await membership.enter(nonce, *claim_of(entry, at_most or 0))
+        except (StoreError, asyncio.CancelledError):
+            membership.owe(entry.field, "" if joined else nonce, "no answer to its claim", joined=joined)
+            raise
+        if answer[0] == "closed":
+            assert parent is not None
+            raise _closed(parent, identity, text)
+        if answer[0] == "full":
+            raise ClaimRefused(f"there are {at_most} of kind {identity.kind} already", limit=at_most)
+        if answer[0] == "conflict":
+            raise _taken(identity, text)
+        entry.nonce = answer[1]
+        above = None if parent is None else parent.local
+        try:
+            if parent is not None and parent.closed:
+                raise _closed(parent, identity, text)
+            entry.local = self.local.admit(above, identity, text, principal, release, flags)  # type: ignore[assignment]
+        except CanonidError:
+            membership.owe(entry.field, entry.nonce, "closed while it was claimed", joined=joined)
+            raise
+        membership.hold(entry)
+        return entry
+
+    async def _close(self, entry: SharedEntry, why: str) -> Closed:
+        here = Closed((), ())
+        in_store = asyncio.ensure_future(self._end(entry, why))
+        if entry.local is not None:
+            here = await entry.local._begin_closing()
+        await asyncio.wait({in_store}, timeout=self.lease)
+        if not in_store.done():
+            return here
+        gone = in_store.result()
+        if not gone:
+            return here
+        everywhere = [Identity(*field.split("/", 1)) for field, _, _ in gone]
+        rest = set(everywhere)
+        parts = [identity for identity in here.released if identity not in rest]
+        return Closed((*parts, *everywhere), here.failures)
+
+    async def _end(self, entry: SharedEntry, why: str) -> list[tuple[str, str, str]] | None:
+        """What left the store; None if that has to wait. An ID stays taken until its cleanup has ended."""
+        membership = entry._membership
+        try:
+            if entry.local is not None and not entry.local._gone:
+                await membership.write("begin", entry.field, entry.nonce, why, self.milliseconds())
+                await entry.local._begin_closing()
+            return await membership.end(entry.field, entry.nonce, why)
+        except Fenced:
+            return []
+        except StoreError:
+            membership.owe(entry.field, entry.nonce, why)
+            return None
+
+    async def _leave(self, scope: SharedEntry, why: str) -> None:
+        membership = scope._membership
+        assert scope.local is not None
+        scope.covered = True
+        mine = [entry for entry in membership.held.values() if entry.parent is scope]
+        closings = [self.close_entry(entry, why) for entry in reversed(mine)]
+        scope.local._begin_closing()
+        await asyncio.gather(*closings)
+        try:
+            last = await membership.give_up(scope.field, scope.nonce, why)
+        except Fenced:
+            return
+        except StoreError:
+            membership.owe(scope.field, scope.nonce, why, joined=True)
+        else:
+            if last:
+                await self.close_entry(scope, why)
+        await self._ended(scope)
+
+    async def _ended(self, entry: SharedEntry) -> None:
+        if entry._closing is not None:
+            await asyncio.wait({entry._closing})
+        if entry.local is not None:
+            await entry.local._begin_closing()
+
+    def _left(self, local: Scope | Resource) -> None:
+        """An entry has left the tree of this process: it is released in the store, unless that is done."""
+        membership = self._membership(local.principal)
+        entry = membership.held.get(field_of(local.identity))
+        if entry is None or entry.local is not local:
+            return
+        above: SharedEntry | None = entry
+        while above is not None and not above.covered:
+            above = above.parent
+        if above is None:
+            membership.owe(entry.field, entry.nonce, joined=entry.flags == JOINED)
+
+    def _handle(
+        self, membership: Membership, identity: Identity, principal: str, answer: list[Any]
+    ) -> SharedScope | SharedResource:
+        _, nonce, opened_at, flags, text, _ = answer
+        held = membership.held.get(field_of(identity))
+        if held is not None and held.nonce == nonce:
+            return held
+        cls = SharedResource if flags == RESOURCE else SharedScope
+        text = text or identity.canonical
+        return cls(self, membership, identity, text, principal, None, nonce, opened_at, flags)
+
+    def _identify(self, kind: str, text: str, identity: Identity | None = None) -> Identity:
+        identity = self.local._identify(kind, text, identity)
+        if "/" in kind:
+            raise InvalidId(f"{show(kind)} can't name a kind here: it has a '/'", text=text)
+        return identity
+
+    def _membership(self, principal: str) -> Membership:
+        each = self._memberships
+        return each[crc32(principal.encode("utf-8", "backslashreplace")) % len(each)]
+
+    async def _tell_fenced(self, told: Callable[[], object]) -> None:
+        try:
+            answer = told()
+            if isawaitable(answer):
+                await answer
+        except Exception:
+            log.exception("on_fenced raised")
+
+    def _begin(self, work: Any) -> asyncio.Task[Any]:
+        # Not in the context of the caller, who may be a cleanup: those never wait for closings.
+        task = asyncio.get_running_loop().create_task(work, context=Context())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _stop(self) -> None:
+        for membership in self._memberships:
+            await membership.aclose()
+        self._lease_ends = float("-inf")
+        await end_tasks(self._tasks)
+        await self._store.aclose()
+
+
+def _is_above(scope: SharedScope, entry: SharedEntry) -> bool:
+    above = entry.parent
+    while above is not None and above is not scope:
+        above = above.parent
+    return above is scope
+
+
+def _closed(parent: SharedScope, identity: Identity, text: str) -> ScopeClosed:
+    return ScopeClosed(
+        f"{parent.kind} {show(parent.canonical)} is closed, so {identity.kind} {show(text)} "
+        "can't be put into it; open a new scope"
+    )
+
+
+def _taken(identity: Identity, text: str) -> ClaimConflict:
+    return ClaimConflict(
+        f"{identity.kind} {show(text)} already has an owner; expected an ID that is not live, "
+        "so release it there or use another one"
+    )
+
+
+def _snapshots(nodes: list[list[Any]]) -> tuple[Snapshot, ...]:
+    """The tree of nodes that come depth first, each with its depth."""
+    levels: list[list[Snapshot]] = [[]]
+    for depth, field, opened_at, flags, text, closed, _ in reversed(nodes):
+        while len(levels) <= depth + 1:
+            levels.append([])
+        children = tuple(reversed(levels[depth + 1]))
+        levels[depth + 1] = []
+        kind, canonical = field.split("/", 1)
+        levels[depth].append(
+            Snapshot(kind, canonical, text or canonical, opened_at, bool(flags), bool(closed), children)
+        )
+    return tuple(reversed(levels[0]))
