@@ -28,7 +28,7 @@ def pair(world: Make, valkey: str) -> Make:
     def make(**options: Any) -> list[Any]:
         limits = Limits(**options.get("limits", {}))
         return [
-            world(backplane=ValkeyBackplane(valkey, f"process_{name}", limits=limits), **options)
+            world(backplane=ValkeyBackplane(valkey, process=name, lease=2, limits=limits), **options)
             for name in "ab"
         ]
 

@@ -130,7 +130,7 @@ class LiveScope(LiveEntry, Protocol):
         In process it is the scope itself; None where the scope lives in another process.
         """
 
-    def leave(self) -> Future[Closed]:
+    def leave(self) -> Awaitable[object]:
         """Like `close`, for what this process has of a joined scope; and all of it if no other holds it."""
 
     def close(self) -> Future[Closed]:

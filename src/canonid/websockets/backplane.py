@@ -5,10 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
+from canonid.scopes import Resolve, ScopeTree, Tree
 from canonid.websockets.tickets import Ticket
 
 Hear = Callable[[str, str], object]
 """Gets a channel and a text that another process told there."""
+
+
+class SharedTree(Tree, Protocol):
+    """A tree of many processes."""
+
+    @property
+    def local(self) -> ScopeTree:
+        """What this process holds of it."""
 
 
 class RunRecord(NamedTuple):
@@ -66,8 +75,28 @@ class Backplane(Protocol):
     def journal(self) -> Journal:
         """The events of runs."""
 
-    async def start(self, hear: Hear, relisten: Callable[[str], object]) -> None:
-        """Begin. `relisten` gets each channel that is heard again after a break. StoreError."""
+    @property
+    def tree(self) -> SharedTree:
+        """The scopes of all processes; once it has started."""
+
+    async def start(
+        self,
+        hear: Hear,
+        relisten: Callable[[str], object],
+        resolve: Resolve,
+        *,
+        release_timeout: float,
+        on_fenced: Callable[[], object],
+    ) -> None:
+        """Begin. StoreError.
+
+        `relisten` gets each channel that is heard again after a break. `on_fenced` is called when others have
+        taken over what this process held, after it lost its lease; its scopes are closed then.
+        """
+
+    @property
+    def may_send(self) -> bool:
+        """Whether the lease of this process is good; a process without one says nothing to clients."""
 
     async def aclose(self) -> None:
         """End, giving back all that is held."""

@@ -246,8 +246,7 @@ class Hub:
         """For `FastAPI(lifespan=hub.lifespan)` or Starlette: shuts the hub down when the server stops."""
         self._stopping = False
         if self._backplane is not None:
-            await self._backplane.start(self._hear, self._relisten)
-            await self._backplane.listen(process_channel(self._backplane.process))
+            await self._join(self._backplane)
         try:
             yield
         finally:
@@ -333,6 +332,8 @@ class Hub:
     async def _enter(
         self, socket: Socket, ticket: Ticket, session_lineage: Lineage, lineage: Lineage
     ) -> tuple[Connection, Session, LiveScope]:
+        if self._backplane is not None and self._shared_tree is self.tree:
+            raise RuntimeError("the hub has not joined its backplane: serve it with lifespan=hub.lifespan")
         await self._settled(session_lineage.child)
         # In one process nothing is waited for from here on, so no logout or shutdown can come in between.
         await self._check_may_enter(ticket, session_lineage)
@@ -348,10 +349,18 @@ class Hub:
         if self._backplane is not None:
             try:
                 await self._check_may_enter(ticket, session_lineage)
+                await self._check_room(session_lineage.principal)
             except BaseException:
                 await live.close()
                 raise
         return connection, session, live
+
+    async def _check_room(self, principal: str) -> None:
+        """Refusal if this connection is one too many, over all processes."""
+        roots = await self._shared_tree.live(principal)
+        connections = [node for root in roots for node in root.children if node.kind == "connection"]
+        if len(connections) > self._limits.connections_per_principal:
+            raise Refusal("too many connections")
 
     async def _check_may_enter(self, ticket: Ticket, session: Lineage) -> None:
         over = self._logged_out.get(session.child, -1.0)
@@ -452,6 +461,23 @@ class Hub:
     async def _unlisten(self, channel: str) -> None:
         if self._backplane is not None:
             await self._backplane.unlisten(channel)
+
+    async def _join(self, backplane: Backplane) -> None:
+        """Become one of the processes that share the backplane."""
+        await backplane.start(
+            self._hear,
+            self._relisten,
+            with_parts(self._store.resolve),
+            release_timeout=2 * self._limits.close_timeout + 1,
+            on_fenced=self._fenced,
+        )
+        self.tree, self._shared_tree = backplane.tree.local, backplane.tree
+        await backplane.listen(process_channel(backplane.process))
+
+    def _fenced(self) -> None:
+        """Others have taken over what this process held; its clients come back, and find it there."""
+        for connection in self._present.connections.values():
+            connection.end(ending(Code.RESTARTING))
 
     async def _tell_of(self, run: Run) -> None:
         """Whoever watches the run's thread elsewhere sees it too."""

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Callable, Sequence
+from secrets import token_hex
+from typing import Any
 
 from redis.asyncio import Redis
 
+from canonid.scopes import Resolve
+from canonid.scopes.valkey import ValkeyTree
 from canonid.websockets.backplane import Hear, run_channel
 from canonid.websockets.limits import Limits
 from canonid.websockets.tickets import Ticket
@@ -18,15 +24,28 @@ class ValkeyBackplane:
     """See `canonid.websockets.backplane.Backplane`."""
 
     def __init__(
-        self, client: Client | str, process: str, *, namespace: str = "canonid", limits: Limits
+        self,
+        client: Client | str,
+        *,
+        lease: float = 10.0,
+        process: str | None = None,
+        namespace: str = "canonid",
+        buckets: int = 1,
+        limits: Limits = Limits(),  # noqa: B008 - immutable
     ) -> None:
+        """`client`, `lease` (seconds), `process`, `namespace` and `buckets` as for `ValkeyTree.join`.
+
+        `limits` must be those of the hub.
+        """
         self._own = isinstance(client, str)
         self._client: Client = Redis.from_url(client) if isinstance(client, str) else client
-        self._process = process
-        self._prefix = f"{namespace}:"
-        self._journal = ValkeyJournal(self._client, self._prefix, limits)
-        self._tickets = ValkeyTickets(self._client, self._prefix)
-        self._lines = Lines(self._client, process, self._prefix)
+        self._process = f"{process or f'{socket.gethostname()}-{os.getpid()}'}-{token_hex(4)}"
+        self._options: dict[str, Any] = {"lease": lease, "namespace": namespace, "buckets": buckets}
+        prefix = f"{namespace}:"
+        self._journal = ValkeyJournal(self._client, prefix, limits)
+        self._tickets = ValkeyTickets(self._client, prefix)
+        self._lines = Lines(self._client, self._process, prefix)
+        self._tree: ValkeyTree | None = None
 
     @property
     def process(self) -> str:
@@ -36,11 +55,38 @@ class ValkeyBackplane:
     def journal(self) -> ValkeyJournal:
         return self._journal
 
-    async def start(self, hear: Hear, relisten: Callable[[str], object]) -> None:
+    @property
+    def tree(self) -> ValkeyTree:
+        assert self._tree is not None, "the backplane has not started"
+        return self._tree
+
+    @property
+    def may_send(self) -> bool:
+        return self._tree is not None and self._tree.may_send
+
+    async def start(
+        self,
+        hear: Hear,
+        relisten: Callable[[str], object],
+        resolve: Resolve,
+        *,
+        release_timeout: float,
+        on_fenced: Callable[[], object],
+    ) -> None:
+        self._tree = await ValkeyTree.join(
+            self._client,
+            resolve,
+            process=self._process,
+            release_timeout=release_timeout,
+            on_fenced=on_fenced,
+            **self._options,
+        )
         self._lines.start(hear, relisten)
 
     async def aclose(self) -> None:
         await self._lines.aclose()
+        if self._tree is not None:
+            await self._tree.aclose()
         if self._own:
             await self._client.aclose()
 
