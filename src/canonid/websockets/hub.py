@@ -10,11 +10,11 @@ from contextvars import Context
 from functools import partial
 from typing import Any, TypeVar
 
+from canonid import incidents
 from canonid.aliases import Lineage, Store
 from canonid.core import Identity, Registry
 from canonid.errors import LineageConflict, NotFound, ScopeClosed, UnknownName
 from canonid.scopes import Scope, ScopeTree
-from canonid.websockets import incidents
 from canonid.websockets.closes import Close, Closes
 from canonid.websockets.codes import Code, Ending, Refusal, ending
 from canonid.websockets.connection import Connection
