@@ -106,7 +106,7 @@ class Boundary:
         return {**headers, **await self._off_loop(written)}
 
     def hook(self, peer: str) -> Callable[[Any], Awaitable[None]]:
-        """For httpx, `outgoing` on each request: `AsyncClient(event_hooks={"request": [boundary.hook(peer)]})`."""
+        """`outgoing` for each request, for httpx: `event_hooks={"request": [boundary.hook(peer)]}`."""
 
         async def write(request: Any) -> None:
             declared = {name: request.headers[name] for name in self._headers if name in request.headers}
