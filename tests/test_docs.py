@@ -13,6 +13,7 @@ import time
 import tomllib
 from pathlib import Path
 
+import httpx
 import pytest
 from websockets.sync.client import connect
 
@@ -82,6 +83,22 @@ def test_the_ten_lines_of_the_readme_serve_a_websocket(tmp_path, monkeypatch):
                 assert '"ready"' in socket.recv()
                 socket.send('{"type": "say", "text": "hello"}')
                 assert socket.recv() == '{"type":"echo","text":"hello"}'
+
+
+def test_the_service_boundary_in_the_docs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    page = (ROOT / "docs" / "boundaries.md").read_text()
+    Path("canonid.toml").write_text(blocks(page, "toml")[0])
+    names: dict[str, object] = {}
+    exec(blocks(page, "python")[0], names)
+    old, canonical = re.search(r"`(\S+)` in `X-Thread-Id` reaches the application as `(\S+)`", page).groups()
+    with serve(names["app"]) as url:
+        answer = httpx.get(f"{url}/summary", headers={"X-Thread-Id": old, "X-Service": "search"})
+        refused = httpx.get(f"{url}/summary", headers={"X-Thread-Id": "thread_1"})
+    assert answer.json() == {"thread": canonical}
+    assert answer.headers["x-thread-id"] == names["registry"].translate(canonical, "uuid")
+    keys = re.search(r"one JSON object, `\{(.*)\}`", page).group(1)
+    assert sorted(refused.json()) == sorted(re.findall(r"\w+", keys))
 
 
 FORMATS = (ROOT / "docs" / "formats.md").read_text()

@@ -9,10 +9,10 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Protocol
 
+from canonid import incidents
 from canonid.core import Identity
 from canonid.errors import InvalidId, NotFound, ScopeClosed
 from canonid.scopes import Release, Scope
-from canonid.websockets import incidents
 from canonid.websockets.codes import Code, Ending, Refusal, ending
 from canonid.websockets.limits import Limits
 from canonid.websockets.outbox import Outbox

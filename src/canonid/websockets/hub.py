@@ -12,11 +12,11 @@ from contextvars import Context
 from typing import Any, TypeVar, cast
 from weakref import WeakValueDictionary
 
+from canonid import incidents
 from canonid.aliases import Lineage, Store
 from canonid.core import Identity, Registry
 from canonid.errors import LineageConflict, NotFound, ScopeClosed, StoreError, UnknownName
 from canonid.scopes import LiveScope, Scope, ScopeTree, Tree
-from canonid.websockets import incidents
 from canonid.websockets.backplane import (
     Backplane,
     RunRecord,
@@ -25,6 +25,7 @@ from canonid.websockets.backplane import (
     topic_channel,
     user_channel,
 )
+from canonid.websockets.bodies import Bodies
 from canonid.websockets.closes import Close, Closes
 from canonid.websockets.codes import Code, Ending, Refusal, ending
 from canonid.websockets.connection import Connection
@@ -57,9 +58,10 @@ class Hub:
     Expects the kinds user, session (of a user), connection (of a session), thread (of a user) and run (of
     a thread). Without a `tree` it makes its own; a shared one must be `ScopeTree(with_parts(store.resolve))`.
     `authenticate` replaces tickets. `mint` gives the text of a new connection or run under its parent's
-    lineage, by default in the kind's canonical format. `clock` gives seconds since 1970. A hub belongs
-    to one event loop; only its `tickets` are usable before that runs, and from other threads. A shared
-    tree must let a cleanup take `2 * limits.close_timeout`.
+    lineage, by default in the kind's canonical format. `ids` says which kind of ID stands in which fields of
+    messages, beside those named after their kind; None where there is none to check. `clock` gives seconds
+    since 1970. A hub belongs to one event loop; only its `tickets` are usable before that runs, and from
+    other threads. A shared tree must let a cleanup take `2 * limits.close_timeout`.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class Hub:
         allow_missing_origin: bool = True,
         authenticate: Authenticate | None = None,
         mint: Mint | None = None,
+        ids: Mapping[str, str | None] | None = None,
         clock: Callable[[], float] = time.time,
         limits: Limits = Limits(),  # noqa: B008 - immutable
     ) -> None:
@@ -90,6 +93,7 @@ class Hub:
         self._mint: Mint = mint or (lambda kind, parent: registry.mint(kind))
         self._clock = clock
         self._limits = limits
+        self._bodies = Bodies(registry, store, ids or {}, limits.ids_per_message)
         self._on_message: OnMessage | None = None
         self._backplane = backplane
         self._present = Presence()
@@ -400,6 +404,8 @@ class Hub:
         """A message for the application."""
         if self._on_message is None:
             raise Refusal("no such type of message")
+        if spots := self._bodies.find(message):
+            await asyncio.to_thread(self._bodies.authorise, spots, connection.principal)
         await self._on_message(connection, message)
 
     async def watch(self, connection: Connection, thread: str) -> str:

@@ -14,6 +14,7 @@ class Limits(NamedTuple):
     close_timeout: float = 2.0  # for what is queued, and again for the close frame; then the transport is cut
     session_grace: float = 60.0  # how long a session outlives its last connection and run
     max_message: int = 64 * 1024  # bytes of one message from a client
+    ids_per_message: int = 100  # that are checked; a message with more is refused
     inbox_messages: int = 16  # messages waiting for the application; then nothing more is read
     outbox_messages: int = 1000  # messages waiting for a client; then it is closed with 1013
     outbox_bytes: int = 1024 * 1024

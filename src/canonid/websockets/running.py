@@ -7,10 +7,10 @@ from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import Any
 
+from canonid import incidents
 from canonid.core import Identity
 from canonid.errors import ScopeClosed
 from canonid.scopes import LiveScope, Scope
-from canonid.websockets import incidents
 from canonid.websockets.backplane import Backplane, RunRecord
 from canonid.websockets.limits import Limits
 from canonid.websockets.mirrors import Mirrors

@@ -63,7 +63,8 @@ def create_app(settings: Settings, registry: Registry, records: SQLiteStore, aut
             return registry.mint("run", service="chat", thread=parent.text)
         return registry.mint(kind, service="gateway", stage="prod")
 
-    hub = Hub(registry, records, origins=settings.origins, mint=mint, limits=settings.limits)
+    own = {"request": None}  # the browser makes the IDs of its requests itself
+    hub = Hub(registry, records, origins=settings.origins, mint=mint, ids=own, limits=settings.limits)
     conversations = Conversations(registry, records, store, forms, hub, agent, workers)
     hub.on_message(conversations.receive)
 

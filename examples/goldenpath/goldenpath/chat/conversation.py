@@ -43,7 +43,7 @@ log = logging.getLogger("goldenpath.chat")
 class Question(NamedTuple):
     """What is asked."""
 
-    thread: str
+    thread: str  # canonical, and the user's own: the hub has seen to that
     request: str  # canonical
     written: str  # the request's ID as the browser made it
     text: str
@@ -83,14 +83,11 @@ class Conversations:
             raise Refusal("thread, request and text must be text")
         if await self._workers(self._store.session_ended, connection.session):
             raise Refusal("session closed", Code.NOT_AUTHENTICATED)  # by another process
-        lineage = await self._workers(
-            self._records.authorise, thread, kind="thread", principal=connection.principal
-        )
         found = self._registry.recognise(request, "request")
         if found.answer is None:
             await self._refuse(connection, request, f"request: {found.reason}")
             return
-        question = Question(lineage.child, found.answer.canonical, request, text.strip())
+        question = Question(thread, found.answer.canonical, request, text.strip())
         # A task of its own: a connection that drops now must not leave half a question.
         task = asyncio.create_task(self._ask(connection, question))
         self._tasks.add(task)

@@ -7,7 +7,7 @@ import logging
 from canonid.core import system
 from canonid.core.engine import ticking
 
-_log = logging.getLogger("canonid.websockets")
+_log = logging.getLogger("canonid")
 _incidents = ticking("base32", "incident_", "", system.clock, system.entropy)
 
 
