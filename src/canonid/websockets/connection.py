@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import suppress
-from functools import partial
 from typing import Any, Protocol
 
 from canonid import incidents
@@ -25,6 +23,9 @@ DROPPING = (Code.OVERLOADED, Code.NOT_AUTHENTICATED)  # endings after which noth
 
 class Host(Protocol):
     """What a connection asks of its hub."""
+
+    def beats(self, connection: Connection) -> Release:
+        """Call the connection's `beat` once a heartbeat, until what this gives is called."""
 
     async def answer(self, connection: Connection, message: Message) -> bool:
         """Whether the message was one of the hub's own; then it has been dealt with."""
@@ -54,7 +55,10 @@ class Connection:
         self._host = host
         self._limits = limits
         self._outbox = Outbox(limits.outbox_messages, limits.outbox_bytes)
-        self._inbox: asyncio.Queue[Message] = asyncio.Queue(limits.inbox_messages)
+        self._inbox: asyncio.Queue[Message] | None = None  # while the application is busy
+        self._readers: set[asyncio.Task[None]] = set()
+        self._writer: asyncio.Task[None] | None = None  # while the client does not keep up
+        self._scope: Scope
         self._ended = asyncio.Event()
         self._waiting_since: float | None = None
 
@@ -90,10 +94,14 @@ class Connection:
         """Queue an encoded message or a replay of them. Never waits."""
         if self.ending is not None:
             return False
-        if self._outbox.put(entry):
+        if self._writer is None and isinstance(entry, str) and self._socket.write(entry):
             return True
-        self.end(ending(Code.OVERLOADED))
-        return False
+        if not self._outbox.put(entry):
+            self.end(ending(Code.OVERLOADED))
+            return False
+        if self._writer is None:
+            self._writer = asyncio.create_task(self._guarded(self._write), name=f"writer of {self.id}")
+        return True
 
     def end(self, why: Ending) -> None:
         """Choose how the connection ends; only the first choice counts."""
@@ -104,41 +112,75 @@ class Connection:
     async def serve(self, scope: Scope, seconds: float) -> None:
         """Run until it ends, for at most `seconds`. Closing the scope ends it, and it closes the scope."""
         try:
-            self._claim(scope, "socket", self._close_socket)
-            self._start(scope, "outbox", self._write, self._flush)
-            self._start(scope, "inbox", self._work)
-            self._start(scope, "heartbeat", self._beat)
+            self._scope = scope
+            self._claim("socket", self._close_socket)
+            self._claim("outbox", self._flush)
+            self._claim("heartbeat", self._host.beats(self))
             expiry = asyncio.get_running_loop().call_later(seconds, self.end, ending(Code.NOT_AUTHENTICATED))
-            self._claim(scope, "expiry", expiry.cancel)
-            self._claim(scope, "subscriptions", self._unsubscribe)
-            self._start(scope, "reader", self._read)
+            self._claim("expiry", expiry.cancel)
+            self._claim("subscriptions", self._unsubscribe)
+            self._claim("reader", self._stop_reading)
+            self._read_on()
             await self._ended.wait()
         except asyncio.CancelledError:
             self.end(ending(Code.RESTARTING))  # the server's last resort when it stops
             raise
         except Exception as error:  # noqa: BLE001 - somebody may have claimed a part under this ID
-            self._fail(error, scope)
+            self._fail(error)
         finally:
             await scope.close()
             await self._close_socket()  # unless the scope has done so
 
-    # Its tasks
+    def beat(self, number: int) -> None:
+        """Ping the client, or end if it was silent for two heartbeats."""
+        since = self._waiting_since
+        # While the application keeps the reader from reading, silence is not the client's.
+        if since is not None and asyncio.get_running_loop().time() - since >= 2 * self._limits.heartbeat:
+            self.end(ending(Code.POLICY, "no heartbeat"))
+        else:
+            self.put(encode({"type": "ping", "n": number}, self._limits.outbox_bytes))
+
+    # Reading: one task reads, and calls the application itself. If that takes longer than a moment, another
+    # task reads on, so that a client can cancel what it waits for; the first then delivers what comes in.
+
+    def _read_on(self) -> None:
+        self._readers.add(asyncio.create_task(self._guarded(self._read), name=f"reader of {self.id}"))
 
     async def _read(self) -> None:
+        loop, me = asyncio.get_running_loop(), asyncio.current_task()
         while True:
-            self._waiting_since = asyncio.get_running_loop().time()
+            self._waiting_since = loop.time()
             frame = await self._socket.receive()
             self._waiting_since = None
             message = decode(frame, self._limits.max_message)
-            if message.get("type") != "pong" and not await self._host.answer(self, message):
+            if message.get("type") == "pong" or await self._host.answer(self, message):
+                continue
+            if self._inbox is not None:
                 await self._inbox.put(message)
+                continue
+            relief = loop.call_soon(self._relieve)
+            await self._host.deliver(self, message)
+            relief.cancel()
+            if self._inbox is not None:
+                await self._deliver(self._inbox)
+                self._readers.discard(me)
+                return
 
-    async def _work(self) -> None:
-        while True:
-            await self._host.deliver(self, await self._inbox.get())
+    def _relieve(self) -> None:
+        """The application takes its time: let another task read on."""
+        if self.ending is None:
+            self._inbox = asyncio.Queue(self._limits.inbox_messages)
+            self._read_on()
+
+    async def _deliver(self, inbox: asyncio.Queue[Message]) -> None:
+        while not inbox.empty():
+            await self._host.deliver(self, inbox.get_nowait())
+            if inbox.empty():
+                await asyncio.sleep(0)  # whoever waited for room has its turn
+        self._inbox = None
 
     async def _write(self) -> None:
-        while (text := await self._outbox.take()) is not None:
+        while (text := self._outbox.take()) is not None:
             try:
                 await self._socket.send(text)
             except Gone:
@@ -147,18 +189,9 @@ class Connection:
                     async with asyncio.timeout(self._limits.close_timeout):
                         await self._ended.wait()
                 raise
+        self._writer = None
 
-    async def _beat(self) -> None:
-        loop = asyncio.get_running_loop()
-        for number in itertools.count(1):
-            await asyncio.sleep(self._limits.heartbeat)
-            # While the application keeps the reader from reading, silence is not the client's.
-            since = self._waiting_since
-            if since is not None and loop.time() - since >= 2 * self._limits.heartbeat:
-                raise Refusal("no heartbeat")
-            await self.send({"type": "ping", "n": number})
-
-    async def _guarded(self, scope: Scope, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    async def _guarded(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         try:
             await work()
         except Gone as gone:
@@ -168,43 +201,33 @@ class Connection:
         except (NotFound, InvalidId):
             self.end(ending(Code.NOT_FOUND))
         except Exception as error:  # noqa: BLE001 - the application may raise anything
-            self._fail(error, scope)
+            self._fail(error)
 
-    def _fail(self, error: Exception, scope: Scope) -> None:
-        if isinstance(error, ScopeClosed) and (scope.closed or self.ending is not None):
+    def _fail(self, error: Exception) -> None:
+        if isinstance(error, ScopeClosed) and (self._scope.closed or self.ending is not None):
             return  # whoever works for a connection may find it ended before they are stopped
         self.incident = incidents.report(error, f"connection {self.id}")
         self.end(ending(Code.INCIDENT, self.incident))
 
     # Its parts, and how each is given back
 
-    def _start(
-        self,
-        scope: Scope,
-        part: str,
-        work: Callable[[], Coroutine[Any, Any, None]],
-        stop: Callable[[asyncio.Task[None]], Coroutine[Any, Any, None]] | None = None,
-    ) -> None:
-        task = asyncio.create_task(self._guarded(scope, work), name=f"{part} of {self.id}")
-        try:
-            self._claim(scope, part, partial(stop or self._stop, task))
-        except BaseException:
+    def _claim(self, part: str, release: Release) -> None:
+        self._scope.claim(part, self.id, release, identity=Identity(part, self.id))
+
+    async def _stop_reading(self) -> None:
+        for task in self._readers:
             task.cancel()
-            raise
+        if self._readers:
+            await asyncio.wait(self._readers, timeout=self._limits.close_timeout)
 
-    def _claim(self, scope: Scope, part: str, release: Release) -> None:
-        scope.claim(part, self.id, release, identity=Identity(part, self.id))
-
-    async def _stop(self, task: asyncio.Task[None]) -> None:
-        task.cancel()
-        await asyncio.wait({task}, timeout=self._limits.close_timeout)
-
-    async def _flush(self, writer: asyncio.Task[None]) -> None:
-        why = self._why()
+    async def _flush(self) -> None:
+        writer, why = self._writer, self._why()
+        if writer is None:
+            return
         if why.ours and why.code not in DROPPING:
-            self._outbox.finish()
             await asyncio.wait({writer}, timeout=self._limits.close_timeout)
-        await self._stop(writer)
+        writer.cancel()
+        await asyncio.wait({writer}, timeout=self._limits.close_timeout)
 
     def _unsubscribe(self) -> None:
         for run in list(self.subscriptions):

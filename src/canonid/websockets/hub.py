@@ -16,7 +16,7 @@ from canonid import incidents
 from canonid.aliases import Lineage, Store
 from canonid.core import Identity, Registry
 from canonid.errors import LineageConflict, NotFound, ScopeClosed, StoreError, UnknownName
-from canonid.scopes import LiveScope, Scope, ScopeTree, Tree
+from canonid.scopes import LiveScope, Release, Scope, ScopeTree, Tree
 from canonid.websockets.backplane import (
     Backplane,
     RunRecord,
@@ -30,6 +30,7 @@ from canonid.websockets.closes import Close, Closes
 from canonid.websockets.codes import Code, Ending, Refusal, ending
 from canonid.websockets.connection import Connection
 from canonid.websockets.handshake import Authenticate, Handshake, authenticated, check_origin
+from canonid.websockets.heartbeats import Heartbeats
 from canonid.websockets.limits import Limits
 from canonid.websockets.parts import with_parts
 from canonid.websockets.presence import Counts, Presence
@@ -96,6 +97,7 @@ class Hub:
         self._bodies = Bodies(registry, store, ids or {}, limits.ids_per_message)
         self._on_message: OnMessage | None = None
         self._backplane = backplane
+        self._heartbeats = Heartbeats(limits.heartbeat)
         self._present = Presence()
         self._runs = Runs(self._present, limits, clock, backplane)
         self._shared_tree: Tree = self.tree
@@ -399,6 +401,10 @@ class Hub:
         return await self._backplane.take_ticket(token)
 
     # What connections ask of their hub
+
+    def beats(self, connection: Connection) -> Release:
+        """Ping a connection once a heartbeat, until what this gives is called."""
+        return self._heartbeats.add(connection)
 
     async def deliver(self, connection: Connection, message: Message) -> None:
         """A message for the application."""

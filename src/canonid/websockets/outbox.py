@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from collections.abc import Iterator
 
 
 class Outbox:
-    """What waits to be written. Putting never waits; the one who takes does.
+    """What waits to be written. Nothing waits here.
 
     A replay stands for many texts but counts as one without bytes, since its texts are held elsewhere
     and produced only as the socket takes them.
@@ -19,8 +18,6 @@ class Outbox:
         self._max_bytes = max_bytes
         self._entries: deque[str | Iterator[str]] = deque()
         self._bytes = 0
-        self._changed = asyncio.Event()
-        self._finished = False
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -32,28 +29,18 @@ class Outbox:
             return False
         self._entries.append(entry)
         self._bytes += size
-        self._changed.set()
         return True
 
-    async def take(self) -> str | None:
-        """The next text, waiting for one; None once it is finished and empty."""
-        while True:
-            while self._entries:
-                entry = self._entries[0]
-                if isinstance(entry, str):
-                    self._entries.popleft()
-                    self._bytes -= len(entry)
-                    return entry
-                text = next(entry, None)
-                if text is not None:
-                    return text
+    def take(self) -> str | None:
+        """The next text, None if there is none."""
+        while self._entries:
+            entry = self._entries[0]
+            if isinstance(entry, str):
                 self._entries.popleft()
-            if self._finished:
-                return None
-            self._changed.clear()
-            await self._changed.wait()
-
-    def finish(self) -> None:
-        """Let the taker come to an end after what is queued."""
-        self._finished = True
-        self._changed.set()
+                self._bytes -= len(entry)
+                return entry
+            text = next(entry, None)
+            if text is not None:
+                return text
+            self._entries.popleft()
+        return None

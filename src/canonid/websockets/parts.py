@@ -11,7 +11,6 @@ Resolve = Callable[[str, str | None], Identity]
 OWNERS = {
     "socket": "connection",
     "outbox": "connection",
-    "inbox": "connection",
     "reader": "connection",
     "heartbeat": "connection",
     "expiry": "connection",

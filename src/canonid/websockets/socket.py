@@ -13,7 +13,13 @@ Event = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Event]]
 Send = Callable[[Event], Awaitable[None]]
 
-ABORT = "canonid.abort"  # the server's extension that cuts a transport at once, buffered or not
+# Extensions of the server, where it is ours:
+ABORT = "canonid.abort"  # cuts a transport at once, buffered or not
+WRITE = "canonid.write"  # writes a text at once, if the client keeps up
+
+
+def _never(text: str) -> bool:
+    return False
 
 
 class Gone(Exception):
@@ -37,7 +43,9 @@ class Socket:
         self._closed = False
         self._receive = receive
         self._send = send
-        self._abort: Callable[[], None] | None = (scope.get("extensions") or {}).get(ABORT)
+        extensions = scope.get("extensions") or {}
+        self._abort: Callable[[], None] | None = extensions.get(ABORT)
+        self.write: Callable[[str], bool] = extensions.get(WRITE, _never)
 
     async def accept(self) -> None:
         """Complete the handshake: always, since a refusal before it is an HTTP 403 (1006 to a browser)."""

@@ -6,6 +6,9 @@ reads so keeps its socket, and the server from stopping. And where uvicorn refus
 kernel then answers with a reset, which can overtake the close frame. This protocol gives every end a
 time limit, and keeps reading until the client has answered the close frame. Nor can a client that pings and
 never reads fill the memory: it has one answer due, to its newest ping (RFC 6455 §5.5.3).
+
+It is quicker too: it doesn't stop and start reading around each message, and lets a hub write without a task
+where the client keeps up.
 """
 
 from __future__ import annotations
@@ -13,10 +16,11 @@ from __future__ import annotations
 from typing import Any
 
 from canonid.errors import MissingExtra
-from canonid.websockets.socket import ABORT
+from canonid.websockets.socket import ABORT, WRITE
 
 try:
     from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+    from websockets.exceptions import InvalidState
     from websockets.http11 import Request
 except ImportError as error:
     raise MissingExtra(
@@ -24,6 +28,7 @@ except ImportError as error:
     ) from error
 
 PONG = b"\x8a"  # the first byte of a pong, RFC 6455 §5.2
+AHEAD = 8  # messages that are read before the application asks for them
 CLOSE_TIMEOUT = 5.0  # seconds for a client to answer a close frame, and again to take what is buffered
 
 
@@ -38,8 +43,27 @@ class Protocol(WebSocketsSansIOProtocol):
     def handle_connect(self, event: Request) -> None:
         super().handle_connect(event)
         if not self.handshake_complete:
-            extensions: dict[str, Any] = {ABORT: self.transport.abort}
+            extensions: dict[str, Any] = {ABORT: self.transport.abort, WRITE: self.write_text}
             self.scope["extensions"] = {**(self.scope["extensions"] or {}), **extensions}
+
+    def write_text(self, text: str) -> bool:
+        """Write a message at once; False if the client does not keep up, or is not there any more."""
+        if not self.writable.is_set() or self.close_sent or self.transport.is_closing():
+            return False
+        try:
+            self.conn.send_text(text.encode())
+        except InvalidState:
+            return False
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        return True
+
+    def send_receive_event_to_app(self) -> None:
+        if self.read_paused or self.queue.qsize() >= AHEAD:
+            super().send_receive_event_to_app()
+            return
+        self.read_paused = True  # as far as this call is concerned, which would stop reading otherwise
+        super().send_receive_event_to_app()
+        self.read_paused = False
 
     def data_received(self, data: bytes) -> None:
         if self.conn.parser_exc is None:

@@ -1,0 +1,52 @@
+"""One clock for the heartbeats of all connections: a task each would cost more than the connection."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Callable
+from typing import Protocol
+
+SLOTS = 16  # of one heartbeat; the connections of a slot are pinged together
+
+
+class Beating(Protocol):
+    def beat(self, number: int) -> None:
+        """Called once a heartbeat, with 1, 2, 3 … over all connections."""
+
+
+class Heartbeats:
+    """Calls `beat` of each that was added, once in `seconds`. Runs while there is one."""
+
+    def __init__(self, seconds: float) -> None:
+        self._step = seconds / SLOTS
+        self._slots: list[dict[Beating, None]] = [{} for _ in range(SLOTS)]
+        self._turn = 0
+        self._numbers = itertools.count(1)
+        self._count = 0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def add(self, beating: Beating) -> Callable[[], None]:
+        """Begin, with a beat after one heartbeat or up to a sixteenth less; what this gives ends it."""
+        slot = self._slots[self._turn - 1]
+        slot[beating] = None
+        self._count += 1
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(self._step, self._tick)
+
+        def remove() -> None:
+            if slot.pop(beating, True) is None:
+                self._count -= 1
+                if not self._count and self._timer is not None:
+                    self._timer.cancel()
+                    self._timer = None
+
+        return remove
+
+    def _tick(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(self._step, self._tick)
+        due = self._slots[self._turn]
+        self._turn = (self._turn + 1) % SLOTS
+        number = next(self._numbers)
+        for beating in list(due):
+            beating.beat(number)
