@@ -7,10 +7,11 @@ import itertools
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from canonid import incidents
 from canonid.core import Identity
+from canonid.counters import Counters
 from canonid.errors import InvalidId, NotFound, ScopeClosed
 from canonid.scopes import Release, Scope
 from canonid.websockets.codes import Code, Ending, Refusal, ending
@@ -18,13 +19,24 @@ from canonid.websockets.limits import Limits
 from canonid.websockets.outbox import Outbox
 from canonid.websockets.runs import Run
 from canonid.websockets.socket import Gone, Socket
+from canonid.websockets.traffic import Traffic
 from canonid.websockets.wire import Message, decode, encode
 
 DROPPING = (Code.OVERLOADED, Code.NOT_AUTHENTICATED)  # endings after which nothing queued is sent any more
 
 
+class Queued(NamedTuple):
+    """What waits for clients to read. A replay counts as one message without bytes."""
+
+    messages: int
+    bytes: int
+
+
 class Host(Protocol):
     """What a connection asks of its hub."""
+
+    counters: Counters
+    traffic: Traffic
 
     async def answer(self, connection: Connection, message: Message) -> bool:
         """Whether the message was one of the hub's own; then it has been dealt with."""
@@ -61,6 +73,11 @@ class Connection:
         return f"<Connection {self.id}>"
 
     # What the application calls
+
+    @property
+    def queued(self) -> Queued:
+        """What waits to be written to the client."""
+        return Queued(len(self._outbox), self._outbox.bytes)
 
     async def send(self, message: Mapping[str, Any]) -> bool:
         """Queue a message for the client, without waiting for it; False if the connection has ended.
@@ -102,12 +119,13 @@ class Connection:
 
     async def serve(self, scope: Scope, seconds: float) -> None:
         """Run until it ends, for at most `seconds`. Closing the scope ends it, and it closes the scope."""
+        loop = asyncio.get_running_loop()
         try:
             self._claim(scope, "socket", self._close_socket)
             self._start(scope, "outbox", self._write, self._flush)
             self._start(scope, "inbox", self._work)
             self._start(scope, "heartbeat", self._beat)
-            expiry = asyncio.get_running_loop().call_later(seconds, self.end, ending(Code.NOT_AUTHENTICATED))
+            expiry = loop.call_later(seconds, self.end, ending(Code.NOT_AUTHENTICATED))
             self._claim(scope, "expiry", expiry.cancel)
             self._claim(scope, "subscriptions", self._unsubscribe)
             self._start(scope, "reader", self._read)
@@ -118,8 +136,10 @@ class Connection:
         except Exception as error:  # noqa: BLE001 - somebody may have claimed a part under this ID
             self._fail(error, scope)
         finally:
+            began = loop.time()
             await scope.close()
             await self._close_socket()  # unless the scope has done so
+            self._host.traffic.closing.add(loop.time() - began)
 
     # Its tasks
 
@@ -129,6 +149,7 @@ class Connection:
             frame = await self._socket.receive()
             self._waiting_since = None
             message = decode(frame, self._limits.max_message)
+            self._host.traffic.came(frame["text"])
             if message.get("type") != "pong" and not await self._host.answer(self, message):
                 await self._inbox.put(message)
 
@@ -140,6 +161,7 @@ class Connection:
         while (text := await self._outbox.take()) is not None:
             try:
                 await self._socket.send(text)
+                self._host.traffic.went(text)
             except Gone:
                 # The reader learns, and tells better, what happened; unless it waits for the application.
                 with suppress(TimeoutError):
@@ -172,6 +194,7 @@ class Connection:
     def _fail(self, error: Exception, scope: Scope) -> None:
         if isinstance(error, ScopeClosed) and (scope.closed or self.ending is not None):
             return  # whoever works for a connection may find it ended before they are stopped
+        self._host.counters.add("incidents", during="connection")
         self.incident = incidents.report(error, f"connection {self.id}")
         self.end(ending(Code.INCIDENT, self.incident))
 

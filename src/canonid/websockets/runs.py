@@ -56,6 +56,7 @@ class Run:
         self.principal = principal
         self.seq = 0
         self.ended = False
+        self.outcome = ""  # its final event
         self.stopping = False  # whether its executor was told to stop
         self._on_last_detach = on_last_detach
         self._limits = limits
@@ -86,6 +87,7 @@ class Run:
             return
         self._append(event, data, final=True)
         self.ended = True
+        self.outcome = event
         self._stop_countdown()
         for subscriber in self._subscribers:
             subscriber.subscriptions.discard(self)
