@@ -17,9 +17,9 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
+from canonid.testing import serve
 from goldenpath.apps import both
 from goldenpath.settings import Settings
-from servers import serve
 
 ROOT = Path(__file__).parents[1]
 PASSWORD = "correct horse battery"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import doctest
 import importlib
 import json
@@ -16,6 +17,8 @@ from pathlib import Path
 
 import httpx
 import pytest
+from starlette.applications import Starlette
+from starlette.routing import WebSocketRoute
 from websockets.sync.client import connect
 
 import canonid
@@ -25,8 +28,8 @@ from canonid.cli.main import main
 from canonid.core.declaring import BUILT_IN
 from canonid.core.grammar import TYPES
 from canonid.core.snowflake import READY, layout
+from canonid.testing import serve
 from canonid.websockets import Hub
-from servers import serve
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -105,6 +108,34 @@ def test_the_service_boundary_in_the_docs(tmp_path, monkeypatch):
 
 
 WEBSOCKETS = (ROOT / "docs" / "websockets.md").read_text()
+
+
+def test_the_test_of_an_application_in_the_docs(tmp_path):
+    registry = load_registry(GOLDEN)
+    (snippet,) = [block for block in blocks(WEBSOCKETS, "python") if "canonid.testing" in block]
+    names: dict[str, object] = {}
+    exec(snippet, names)
+    user, session, thread = (registry.mint(kind) for kind in ("user", "session", "thread"))
+    with SQLiteStore(tmp_path / "canonid.db", registry) as store:
+        store.record(user)
+        store.record(session, parent=user)
+        store.record(thread, parent=user)
+        hub = Hub(registry, store)
+
+        async def execute(run):
+            run.publish("thinking")
+            await asyncio.sleep(0.2)
+            run.publish("answered")
+
+        @hub.on_message
+        async def ask(connection, message):
+            await hub.start_run(connection, thread=message["thread"], execute=execute)
+
+        def issue_ticket():
+            return hub.tickets.issue(principal=user, session=session, expires_at=time.time() + 60)
+
+        with serve(Starlette(lifespan=hub.lifespan, routes=[WebSocketRoute("/ws", hub)])) as url:
+            asyncio.run(names["test_an_answer_survives_a_blip"](url, issue_ticket, thread))
 
 
 def test_the_observing_of_a_hub_in_the_docs(tmp_path):

@@ -18,12 +18,12 @@ from starlette.routing import Mount
 from canonid import NotFound
 from canonid.integrations import Boundary
 from canonid.logs import JsonLines, LineageFilter
+from canonid.testing import serve
 from canonid.websockets import Connection, Hub, Refusal, Run
 from canonid.websockets.codes import Ending, shown
 from canonid.websockets.metrics import metrics_app
 from canonid.websockets.support import tree, tree_app
 from canonid.websockets.traffic import Durations
-from servers import serve
 
 Make = Callable[..., Any]
 log = logging.getLogger("application")
