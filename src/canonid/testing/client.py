@@ -18,7 +18,7 @@ try:
     from websockets.asyncio.client import ClientConnection, connect
     from websockets.exceptions import ConnectionClosed
 except ImportError as error:
-    raise MissingExtra("canonid.testing needs: pip install 'canonid[websockets]'") from error
+    raise MissingExtra("canonid.testing needs: pip install 'uvicorn>=0.40' 'websockets>=16'") from error
 
 PROTOCOL = "canonid.v1"
 

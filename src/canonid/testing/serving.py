@@ -13,7 +13,7 @@ from canonid.errors import MissingExtra
 try:
     import uvicorn
 except ImportError as error:
-    raise MissingExtra("canonid.testing needs: pip install 'canonid[websockets]'") from error
+    raise MissingExtra("canonid.testing needs: pip install 'uvicorn>=0.40' 'websockets>=16'") from error
 
 PATIENCE = 20.0  # seconds until it is given up that a server starts or stops
 

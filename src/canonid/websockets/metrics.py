@@ -14,7 +14,7 @@ try:
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
     from prometheus_client.registry import Collector
 except ImportError as error:
-    raise MissingExtra("canonid.websockets.metrics needs: pip install 'canonid[metrics]'") from error
+    raise MissingExtra("metrics for Prometheus need: pip install 'prometheus-client>=0.22'") from error
 
 HELP = {
     "boundary_ids": "IDs at the boundary of a service.",
