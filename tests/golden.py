@@ -17,9 +17,9 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
+from canonid.testing import serve
 from goldenpath.apps import both
 from goldenpath.settings import Settings
-from servers import serve
 
 ROOT = Path(__file__).parents[1]
 PASSWORD = "correct horse battery"
@@ -132,7 +132,8 @@ def closed(socket: Socket) -> tuple[int, str]:
 def process(*arguments: object, **env: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """`python -m goldenpath …` on a free port: the process and its address. Killed at the end."""
     command = [sys.executable, "-m", "goldenpath", *map(str, arguments), "--port", "0"]
-    paths = {"PYTHONPATH": str(ROOT / "examples" / "goldenpath"), "GOLDENPATH_TOKEN_DELAY": "0"}
+    sources = os.pathsep.join([str(ROOT / "src"), str(ROOT / "examples" / "goldenpath")])
+    paths = {"PYTHONPATH": sources, "GOLDENPATH_TOKEN_DELAY": "0"}
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=os.environ | paths | env
     ) as started:

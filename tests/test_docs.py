@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import doctest
 import importlib
 import json
+import logging
 import pkgutil
 import re
 import subprocess
@@ -15,15 +17,19 @@ from pathlib import Path
 
 import httpx
 import pytest
+from starlette.applications import Starlette
+from starlette.routing import WebSocketRoute
 from websockets.sync.client import connect
 
 import canonid
 from canonid import Registry, RegistryError, load_registry
+from canonid.aliases import SQLiteStore
 from canonid.cli.main import main
 from canonid.core.declaring import BUILT_IN
 from canonid.core.grammar import TYPES
 from canonid.core.snowflake import READY, layout
-from servers import serve
+from canonid.testing import serve
+from canonid.websockets import Hub
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -99,6 +105,57 @@ def test_the_service_boundary_in_the_docs(tmp_path, monkeypatch):
     assert answer.headers["x-thread-id"] == names["registry"].translate(canonical, "uuid")
     keys = re.search(r"one JSON object, `\{(.*)\}`", page).group(1)
     assert sorted(refused.json()) == sorted(re.findall(r"\w+", keys))
+
+
+WEBSOCKETS = (ROOT / "docs" / "websockets.md").read_text()
+
+
+def test_the_test_of_an_application_in_the_docs(tmp_path):
+    registry = load_registry(GOLDEN)
+    (snippet,) = [block for block in blocks(WEBSOCKETS, "python") if "canonid.testing" in block]
+    names: dict[str, object] = {}
+    exec(snippet, names)
+    user, session, thread = (registry.mint(kind) for kind in ("user", "session", "thread"))
+    with SQLiteStore(tmp_path / "canonid.db", registry) as store:
+        store.record(user)
+        store.record(session, parent=user)
+        store.record(thread, parent=user)
+        hub = Hub(registry, store)
+
+        async def execute(run):
+            run.publish("thinking")
+            await asyncio.sleep(0.2)
+            run.publish("answered")
+
+        @hub.on_message
+        async def ask(connection, message):
+            await hub.start_run(connection, thread=message["thread"], execute=execute)
+
+        def issue_ticket():
+            return hub.tickets.issue(principal=user, session=session, expires_at=time.time() + 60)
+
+        with serve(Starlette(lifespan=hub.lifespan, routes=[WebSocketRoute("/ws", hub)])) as url:
+            asyncio.run(names["test_an_answer_survives_a_blip"](url, issue_ticket, thread))
+
+
+def test_the_observing_of_a_hub_in_the_docs(tmp_path):
+    registry = load_registry(GOLDEN)
+    (snippet,) = [block for block in blocks(WEBSOCKETS, "python") if "metrics_app" in block]
+    before = logging.root.handlers[:], logging.root.level
+    with SQLiteStore(tmp_path / "canonid.db", registry) as store:
+        names: dict[str, object] = {"hub": Hub(registry, store)}
+        names["hub"].counters.add("closes", code="4404", ours="true")
+        names["hub"].counters.add("incidents", during="run")
+        try:
+            exec(snippet, names)
+            with serve(names["operators"]) as url:
+                text = httpx.get(f"{url}/metrics/").text
+                assert httpx.get(f"{url}/tree/", params={"user": "nobody"}).status_code == 404
+        finally:
+            logging.root.handlers[:], logging.root.level = before
+    families = {line.split()[2].removeprefix("canonid_") for line in text.splitlines() if "# TYPE" in line}
+    named = set(re.findall(r"`([a-z_]+)", "".join(re.findall(r"^\| (`.*?) \|", WEBSOCKETS, re.MULTILINE))))
+    assert {name for name in families if not name.endswith("_created")} <= named
 
 
 FORMATS = (ROOT / "docs" / "formats.md").read_text()

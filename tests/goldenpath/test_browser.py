@@ -22,7 +22,8 @@ import pytest
 pytest.importorskip("playwright.sync_api", reason="no browser: playwright is not installed")
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "goldenpath"
+ROOT = Path(__file__).parents[2]
+EXAMPLE = ROOT / "examples" / "goldenpath"
 CHROMIUM = os.environ.get("GOLDENPATH_CHROMIUM") or shutil.which("chromium")
 PATIENCE = 40_000  # ms
 TOKEN_DELAY = "0.15"  # seconds; an answer from the docs takes some ten
@@ -106,7 +107,7 @@ def url(cable: Cable, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
     arguments = [sys.executable, "-m", "goldenpath", "--port", "0", "--data", str(data)]
     settings = {"GOLDENPATH_TOKEN_DELAY": TOKEN_DELAY, "GOLDENPATH_ORIGINS": cable.url}
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GOLDENPATH_")}
-    environment |= {"PYTHONPATH": str(EXAMPLE)} | settings
+    environment |= {"PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(EXAMPLE)])} | settings
     with subprocess.Popen(arguments, env=environment, stdout=subprocess.PIPE, text=True) as services:
         assert services.stdout is not None
         line = services.stdout.readline()

@@ -17,11 +17,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Mount
 
+from canonid.testing import serve
 from golden import PASSWORD, settings
 from goldenpath.apps import auth_app
 from goldenpath.auth import Tokens
 from goldenpath.proxy import AuthProxy
-from servers import serve
 
 NOWHERE = "http://127.0.0.1:9"
 

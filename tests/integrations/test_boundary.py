@@ -23,7 +23,7 @@ from websockets.sync.client import connect
 from canonid import Registry, UnknownName
 from canonid.aliases import SQLiteStore
 from canonid.integrations import Boundary, Refused
-from servers import serve
+from canonid.testing import serve
 
 USER = "user_1700000000000_1_0a1b2c3d"  # as auth writes it
 THREAD = "session_66599_efa61c50"  # as the backend writes it

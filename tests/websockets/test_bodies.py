@@ -12,6 +12,7 @@ import pytest
 
 from canonid import NotFound, Registry, UnknownName
 from canonid.aliases import SQLiteStore
+from canonid.counters import Counters
 from canonid.websockets import Connection, Hub, Refusal
 from canonid.websockets.bodies import Bodies
 
@@ -114,7 +115,7 @@ def test_a_deeply_nested_message_is_searched_to_the_bottom(registry: Registry, s
     deep: Any = {"thread": "x"}
     for _ in range(900):
         deep = {"a": [deep]}
-    assert [spot.kind for spot in Bodies(registry, store, {}, 5).find(deep)] == ["thread"]
+    assert [spot.kind for spot in Bodies(registry, store, {}, 5, Counters()).find(deep)] == ["thread"]
 
 
 def test_kinds_of_fields_must_be_declared(registry: Registry, store: SQLiteStore) -> None:
@@ -123,7 +124,7 @@ def test_kinds_of_fields_must_be_declared(registry: Registry, store: SQLiteStore
 
 
 def test_only_kinds_with_lineage_have_names_of_their_own(registry: Registry, store: SQLiteStore) -> None:
-    bodies = Bodies(registry, store, {}, 5)
+    bodies = Bodies(registry, store, {}, 5, Counters())
     assert bodies.find({"alert": "x", "transaction_id": "y"}) == []
     assert len(bodies.find({"tool": "x", "run_ids": ["y", "z"]})) == 3
 
@@ -134,7 +135,7 @@ def test_the_time_does_not_tell_foreign_from_unknown(registry: Registry, store: 
     store.record(mine)
     store.record(theirs)
     store.record(foreign, parent=theirs)
-    bodies = Bodies(registry, store, {}, 5)
+    bodies = Bodies(registry, store, {}, 5, Counters())
     taken: dict[str, list[float]] = {foreign: [], unknown: []}
     for _ in range(400):
         for thread, times in taken.items():
@@ -149,4 +150,4 @@ def test_the_time_does_not_tell_foreign_from_unknown(registry: Registry, store: 
 
 def test_too_many_ids_are_refused_before_the_store_is_asked(registry: Registry, store: SQLiteStore) -> None:
     with pytest.raises(Refusal, match="may hold 5 IDs"):
-        Bodies(registry, store, {}, 5).find({"threads": ["x"] * 6})
+        Bodies(registry, store, {}, 5, Counters()).find({"threads": ["x"] * 6})

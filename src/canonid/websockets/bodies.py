@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 from canonid.aliases import Store
 from canonid.core import Registry
+from canonid.counters import Counters
+from canonid.errors import NotFound
 from canonid.websockets.codes import Refusal
 from canonid.websockets.wire import Message
 
@@ -27,13 +29,21 @@ class Bodies:
     `thread_id`, `threads` and `thread_ids`. Raises UnknownName for a kind that is not declared.
     """
 
-    def __init__(self, registry: Registry, store: Store, ids: Mapping[str, str | None], most: int) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        store: Store,
+        ids: Mapping[str, str | None],
+        most: int,
+        counters: Counters,
+    ) -> None:
         for kind in ids.values():
             if kind is not None:
                 registry.kind(kind)
         self._kinds = {name: kind for name, kind in {**_own_names(registry), **ids}.items() if kind}
         self._store = store
         self._most = most
+        self._counters = counters
 
     def find(self, message: Message) -> list[Spot]:
         """Every ID in a message. Raises Refusal (1008) if it has too many."""
@@ -63,9 +73,17 @@ class Bodies:
         for holder, key, kind in spots:
             text = holder[key] if isinstance(holder[key], str) else ""
             if (kind, text) not in canonical:
-                lineage = self._store.authorise(text, kind=kind, principal=principal)
-                canonical[kind, text] = lineage.child
+                canonical[kind, text] = self._authorised(text, kind, principal)
             holder[key] = canonical[kind, text]
+
+    def _authorised(self, text: str, kind: str, principal: str) -> str:
+        try:
+            lineage = self._store.authorise(text, kind=kind, principal=principal)
+        except NotFound:
+            self._counters.add("message_ids", kind=kind, reason="refused")
+            raise
+        self._counters.add("message_ids", kind=kind, reason="accepted")
+        return lineage.child
 
 
 def _own_names(registry: Registry) -> dict[str, str]:

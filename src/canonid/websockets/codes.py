@@ -62,6 +62,11 @@ def ending(code: Code, reason: str = "") -> Ending:
     return Ending(int(code), fit(reason or code.reason))
 
 
+def shown(why: Ending) -> str:
+    """The code for counting: a client may choose among thousands, and then it is "other"."""
+    return str(why.code) if why.ours or why.code < 3000 else "other"
+
+
 def fit(reason: str) -> str:
     """The reason, cut to 123 bytes of UTF-8 at a character's border."""
     return reason.encode("utf-8", "replace")[:MAX_REASON].decode("utf-8", "ignore")

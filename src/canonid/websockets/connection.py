@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import suppress
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from canonid import incidents
 from canonid.core import Identity
+from canonid.counters import Counters
 from canonid.errors import InvalidId, NotFound, ScopeClosed
 from canonid.scopes import Release, Scope
 from canonid.websockets.codes import Code, Ending, Refusal, ending
@@ -16,13 +17,24 @@ from canonid.websockets.limits import Limits
 from canonid.websockets.outbox import Outbox
 from canonid.websockets.socket import Gone, Socket
 from canonid.websockets.streams import Stream
+from canonid.websockets.traffic import Traffic
 from canonid.websockets.wire import Message, decode, encode
 
 DROPPING = (Code.OVERLOADED, Code.NOT_AUTHENTICATED)  # endings after which nothing queued is sent any more
 
 
+class Queued(NamedTuple):
+    """What waits for clients to read. A replay counts as one message without bytes."""
+
+    messages: int
+    bytes: int
+
+
 class Host(Protocol):
     """What a connection asks of its hub."""
+
+    counters: Counters
+    traffic: Traffic
 
     def beats(self, connection: Connection) -> Release:
         """Call the connection's `beat` once a heartbeat, until what this gives is called."""
@@ -67,6 +79,11 @@ class Connection:
 
     # What the application calls
 
+    @property
+    def queued(self) -> Queued:
+        """What waits to be written to the client."""
+        return Queued(len(self._outbox), self._outbox.bytes)
+
     async def send(self, message: Mapping[str, Any]) -> bool:
         """Queue a message for the client, without waiting for it; False if the connection has ended.
 
@@ -95,6 +112,7 @@ class Connection:
         if self.ending is not None:
             return False
         if self._writer is None and isinstance(entry, str) and self._socket.write(entry):
+            self._host.traffic.went(entry)
             return True
         if not self._outbox.put(entry):
             self.end(ending(Code.OVERLOADED))
@@ -111,12 +129,13 @@ class Connection:
 
     async def serve(self, scope: Scope, seconds: float) -> None:
         """Run until it ends, for at most `seconds`. Closing the scope ends it, and it closes the scope."""
+        loop = asyncio.get_running_loop()
         try:
             self._scope = scope
             self._claim("socket", self._close_socket)
             self._claim("outbox", self._flush)
             self._claim("heartbeat", self._host.beats(self))
-            expiry = asyncio.get_running_loop().call_later(seconds, self.end, ending(Code.NOT_AUTHENTICATED))
+            expiry = loop.call_later(seconds, self.end, ending(Code.NOT_AUTHENTICATED))
             self._claim("expiry", expiry.cancel)
             self._claim("subscriptions", self._unsubscribe)
             self._claim("reader", self._stop_reading)
@@ -128,8 +147,10 @@ class Connection:
         except Exception as error:  # noqa: BLE001 - somebody may have claimed a part under this ID
             self._fail(error)
         finally:
+            began = loop.time()
             await scope.close()
             await self._close_socket()  # unless the scope has done so
+            self._host.traffic.closing.add(loop.time() - began)
 
     def beat(self, number: int) -> None:
         """Ping the client, or end if it was silent for two heartbeats."""
@@ -153,6 +174,7 @@ class Connection:
             frame = await self._socket.receive()
             self._waiting_since = None
             message = decode(frame, self._limits.max_message)
+            self._host.traffic.came(frame["text"])
             if message.get("type") == "pong" or await self._host.answer(self, message):
                 continue
             if self._inbox is not None:
@@ -183,6 +205,7 @@ class Connection:
         while (text := self._outbox.take()) is not None:
             try:
                 await self._socket.send(text)
+                self._host.traffic.went(text)
             except Gone:
                 # The reader learns, and tells better, what happened; unless it waits for the application.
                 with suppress(TimeoutError):
@@ -206,6 +229,7 @@ class Connection:
     def _fail(self, error: Exception) -> None:
         if isinstance(error, ScopeClosed) and (self._scope.closed or self.ending is not None):
             return  # whoever works for a connection may find it ended before they are stopped
+        self._host.counters.add("incidents", during="connection")
         self.incident = incidents.report(error, f"connection {self.id}")
         self.end(ending(Code.INCIDENT, self.incident))
 

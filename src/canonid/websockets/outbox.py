@@ -22,6 +22,10 @@ class Outbox:
     def __len__(self) -> int:
         return len(self._entries)
 
+    @property
+    def bytes(self) -> int:
+        return self._bytes
+
     def put(self, entry: str | Iterator[str]) -> bool:
         """Whether there was room for a text (ASCII, so characters are bytes) or a replay."""
         size = len(entry) if isinstance(entry, str) else 0

@@ -7,8 +7,9 @@ from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import Any
 
-from canonid import incidents
+from canonid import incidents, logs
 from canonid.core import Identity
+from canonid.counters import Counters
 from canonid.errors import ScopeClosed
 from canonid.scopes import LiveScope, Scope
 from canonid.websockets.backplane import Backplane, RunRecord
@@ -27,11 +28,17 @@ class Runs:
     """Where runs begin, are found, and end. `names` of a run: see `Run`."""
 
     def __init__(
-        self, present: Presence, limits: Limits, clock: Callable[[], float], backplane: Backplane | None
+        self,
+        present: Presence,
+        limits: Limits,
+        clock: Callable[[], float],
+        counters: Counters,
+        backplane: Backplane | None,
     ) -> None:
         self._present = present
         self._limits = limits
         self._clock = clock
+        self._counters = counters
         self._backplane = backplane
         self._mirrors = None if backplane is None else Mirrors(backplane, limits)
         self._ended = Retention(limits, present.forget)
@@ -63,7 +70,9 @@ class Runs:
             except BaseException:
                 live.close()
                 raise
-        executor = asyncio.create_task(self._execute(run, execute, live), name=f"executor of {run.id}")
+        executor = asyncio.create_task(
+            self._execute(run, session.id, execute, live), name=f"executor of {run.id}"
+        )
         retire = partial(self._retire, run, session, executor)
         try:
             scope.claim("executor", run.id, retire, identity=Identity("executor", run.id))
@@ -137,12 +146,15 @@ class Runs:
             return None
         return Shared(backplane.journal, backplane.process, backplane.watchers)
 
-    async def _execute(self, run: Run, execute: Execute, live: LiveScope) -> None:
+    async def _execute(self, run: Run, session: str, execute: Execute, live: LiveScope) -> None:
+        its = {"principal": run.principal, "session": session, "thread": run.thread, "run": run.id}
         try:
-            await execute(run)
+            with logs.bound(connection=None, **its):
+                await execute(run)
         except Exception as error:  # noqa: BLE001 - the application's executor may raise anything
             if isinstance(error, ScopeClosed) and live.closed:
                 return  # it was to be cancelled anyway
+            self._counters.add("incidents", during="run")
             await run.end(FAILED, {"incident": incidents.report(error, f"run {run.id}")})
         else:
             await run.end(COMPLETED)
@@ -168,6 +180,8 @@ class Runs:
             await run.end(CANCELLED)
         finally:
             run.abandon()
+            self._counters.add("runs_ended", event=run.outcome)
+            self._counters.add("run_events", run.seq)
             session.leave(run)
             self._ended.add(run)
 

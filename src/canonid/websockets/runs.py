@@ -60,6 +60,7 @@ class Run(Stream):
     ) -> None:
         super().__init__(id=id, thread=thread, principal=principal, limits=limits)
         self.text = text
+        self.outcome = ""  # its final event
         self.stopping = False  # whether its executor was told to stop
         self._on_last_detach = on_last_detach
         self._clock = clock
@@ -86,6 +87,7 @@ class Run(Stream):
         if not self.ended:
             try:
                 await self._add(event, data, final=True)
+                self.outcome = event
             except ScopeClosed:
                 assert self.ended
 
@@ -140,7 +142,7 @@ class Run(Stream):
             self._take(text)
         if kept is not None and kept.texts:
             self._take(kept.texts[-1], final=True)
-        self.ended = True
+        self.ended, self.outcome = True, LOST
 
     def _take(self, text: str, *, final: bool = False) -> None:
         super()._take(text, final=final)

@@ -36,7 +36,7 @@ class Sending:
     async def send(self, kind: str, text: str, message: Mapping[str, Any]) -> int:
         """To whoever a text of that kind means; how many connections here it was queued for."""
         encoded = encode(message, self._limit)
-        names, users = await asyncio.to_thread(self._known, kind, text)
+        names, users = await asyncio.to_thread(self.known, kind, text)
         if self._backplane is not None:
             told = json.dumps([kind, sorted(names), encoded])
             await asyncio.gather(*[self._backplane.tell(user_channel(user), told) for user in users])
@@ -70,7 +70,7 @@ class Sending:
             case _:
                 return present.in_topic[name]
 
-    def _known(self, kind: str, text: str) -> tuple[set[str], set[str]]:
+    def known(self, kind: str, text: str) -> tuple[set[str], set[str]]:
         """What a text names, and whose it is, each with the IDs that were canonical before a link."""
         identity = self._store.resolve(text, kind=kind)
         principal = self._store.lineage(text, kind=kind).principal

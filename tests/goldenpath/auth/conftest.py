@@ -13,12 +13,12 @@ from argon2 import PasswordHasher
 
 from canonid import Registry
 from canonid.aliases import SQLiteStore
+from canonid.testing import serve
 from goldenpath.auth import Tokens, create_app
 from goldenpath.auth.passwords import Passwords
 from goldenpath.auth.throttle import Throttle
 from goldenpath.ids import open_ids
 from goldenpath.settings import Settings
-from servers import serve
 
 PASSWORD = "correct horse battery"
 

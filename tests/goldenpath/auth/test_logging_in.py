@@ -25,6 +25,7 @@ from starlette.responses import Response
 from starlette.routing import Mount, Route
 
 from canonid import load_registry
+from canonid.testing import serve
 from golden import PASSWORD
 from goldenpath.apps import auth_app
 from goldenpath.auth import create_app
@@ -32,7 +33,6 @@ from goldenpath.auth.passwords import Passwords
 from goldenpath.auth.users import Users
 from goldenpath.ids import REGISTRY, open_ids
 from goldenpath.settings import Settings
-from servers import serve
 
 Start = Callable[..., Any]
 

@@ -15,7 +15,7 @@ from golden import ROOT, process
 
 def refused(data: Path, *arguments: str, **env: str) -> str:
     """What is said on standard error by a start that fails."""
-    paths = {"PYTHONPATH": str(ROOT / "examples" / "goldenpath")}
+    paths = {"PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT / "examples" / "goldenpath")])}
     ended = subprocess.run(
         [sys.executable, "-m", "goldenpath", "--port", "0", "--data", str(data), *arguments],
         capture_output=True, text=True, timeout=60, check=False, cwd=ROOT, env=os.environ | paths | env,
