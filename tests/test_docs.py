@@ -123,9 +123,9 @@ def test_the_test_of_an_application_in_the_docs(tmp_path):
         hub = Hub(registry, store)
 
         async def execute(run):
-            run.publish("thinking")
+            await run.publish("thinking")
             await asyncio.sleep(0.2)
-            run.publish("answered")
+            await run.publish("answered")
 
         @hub.on_message
         async def ask(connection, message):

@@ -58,7 +58,7 @@ def test_metrics_say_what_is_live_and_what_happened_and_never_an_id(world: Make)
     ids: set[str] = set()
 
     async def execute(run: Run) -> None:
-        run.publish("step", {"n": 1})
+        await run.publish("step", {"n": 1})
         await release.wait()
 
     @w.hub.on_message
@@ -188,7 +188,7 @@ def test_every_line_of_two_users_at_once_has_its_own_lineage(world: Make, lines:
         for _ in range(5):
             log.warning("run %s", run.principal)
             await asyncio.to_thread(log.warning, "run %s", run.principal)
-            run.publish("step")
+            await run.publish("step")
 
     @w.hub.on_message
     async def receive(connection: Connection, message: dict[str, Any]) -> None:
@@ -233,7 +233,7 @@ def test_the_live_tree_of_a_user_is_found_by_any_text_and_404_is_one_answer(worl
     app = Starlette(routes=[Mount("/support", tree_app(w.hub))])
 
     async def execute(run: Run) -> None:
-        run.publish("step")
+        await run.publish("step")
         await asyncio.Event().wait()
 
     async def main() -> None:

@@ -36,7 +36,7 @@ def counting(world: Make) -> Any:
             for n in range(message["n"]):
                 if n == message.get("hold"):
                     await w.go.wait()
-                run.publish("counted", {"n": n})
+                await run.publish("counted", {"n": n})
 
         await w.hub.start_run(connection, thread=message["thread"], execute=count)
 
