@@ -155,9 +155,9 @@ class Hub:
             limits=self._limits,
             clock=self._clock,
         )
-        executor = asyncio.create_task(
-            self._execute(run, session.id, execute, scope), name=f"executor of {run.id}"
-        )
+        its = {"principal": run.principal, "session": session.id, "thread": run.thread, "run": run.id}
+        with logs.bound(connection=None, **its):
+            executor = asyncio.create_task(self._execute(run, execute, scope), name=f"executor of {run.id}")
         retire = partial(self._retire, run, session, executor)
         try:
             scope.claim("executor", run.id, retire, identity=Identity("executor", run.id))
@@ -447,11 +447,9 @@ class Hub:
         await session.scope.close()
         del self._present.sessions[session.id]
 
-    async def _execute(self, run: Run, session: str, execute: Execute, scope: Scope) -> None:
-        its = {"principal": run.principal, "session": session, "thread": run.thread, "run": run.id}
+    async def _execute(self, run: Run, execute: Execute, scope: Scope) -> None:
         try:
-            with logs.bound(connection=None, **its):
-                await execute(run)
+            await execute(run)
         except Exception as error:  # noqa: BLE001 - the application's executor may raise anything
             if isinstance(error, ScopeClosed) and scope.closed:
                 return  # it was to be cancelled anyway
