@@ -68,7 +68,11 @@ class Client:
         self._reader: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        await self.connect()
+        try:
+            await self.connect()
+        except BaseException:
+            await self._leave()
+            raise
         return self
 
     async def __aexit__(
