@@ -342,6 +342,36 @@ def test_outgoing_requests_are_written_as_the_peer_accepts(served, registry):
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("broken", ["verified", "peer", "store"])
+def test_what_breaks_at_the_boundary_is_an_incident(registry, store, caplog, broken):
+    def fail(scope: Any) -> Any:
+        raise ValueError("broken")
+
+    more: dict[str, Any] = {broken: fail} if broken != "store" else {"store": store}
+    boundary = Boundary(fastapi_app(), registry, **DECLARED, **more)
+    if broken == "store":
+        store.close()
+    with serve(boundary) as url:
+        answer = httpx.get(url, params={"thread": THREAD})
+        assert (answer.status_code, answer.json()["error"]) == (500, "incident")
+        assert answer.json()["incident"] in caplog.text
+        with connect(
+            url.replace("http", "ws") + f"/ws?thread={THREAD}", subprotocols=["canonid.v1"]
+        ) as client:
+            with pytest.raises(ConnectionClosed) as closed:
+                client.recv(timeout=20)
+    assert closed.value.rcvd.code == 1011 and closed.value.rcvd.reason in caplog.text
+
+
+def test_it_is_added_as_frameworks_add_middleware(registry):
+    app = fastapi_app()
+    app.add_middleware(Boundary, registry=registry, **DECLARED)
+    with serve(app) as url:
+        ids = httpx.get(url, params={"thread": THREAD}).json()["ids"]
+        assert ids == {"query thread": ["thread", registry.canonical(THREAD, "thread")]}
+        assert httpx.get(url, params={"thread": "nothing"}).status_code == 400
+
+
 @pytest.mark.parametrize(
     ("query", "code"),
     [

@@ -129,6 +129,17 @@ def test_only_kinds_with_lineage_have_names_of_their_own(registry: Registry, sto
     assert len(bodies.find({"tool": "x", "run_ids": ["y", "z"]})) == 3
 
 
+def test_the_name_of_a_kind_is_no_plural_of_another(store: SQLiteStore) -> None:
+    owned = "".join(f"[kinds.{kind}]\nparent = 'user'\n" for kind in ("news", "new", "in-box"))
+    registry = Registry.from_toml(f"[kinds.user]\n{owned}")
+    bodies = Bodies(registry, store, {}, 5, Counters())
+    assert [spot.kind for spot in bodies.find({"news": "x", "new_ids": ["y"], "in_box": "z"})] == [
+        "news",
+        "in-box",
+        "new",
+    ]
+
+
 def test_the_time_does_not_tell_foreign_from_unknown(registry: Registry, store: SQLiteStore) -> None:
     mine, theirs = registry.mint("user"), registry.mint("user")
     foreign, unknown = registry.mint("thread"), registry.mint("thread")

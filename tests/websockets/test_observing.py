@@ -228,6 +228,51 @@ def test_every_line_of_two_users_at_once_has_its_own_lineage(world: Make, lines:
     w.run(main())
 
 
+def test_the_incident_of_a_run_and_of_a_connection_is_logged_with_their_lineage(world: Make) -> None:
+    w = world()
+    written = io.StringIO()
+    target = logging.StreamHandler(written)
+    target.addFilter(LineageFilter())
+    target.setFormatter(JsonLines())
+    logging.getLogger("canonid").addHandler(target)
+
+    async def execute(run: Run) -> None:
+        raise ValueError("broken run")
+
+    @w.hub.on_message
+    async def receive(connection: Connection, message: dict[str, Any]) -> None:
+        await w.hub.start_run(connection, thread=message["thread"], execute=execute)
+        if message.get("broken"):
+            raise ValueError("broken connection")
+
+    async def main() -> None:
+        person = w.person()
+        client = await w.watching(person)
+        await client.send(type="say", thread=person.thread)
+        incident = (await client.events())[-1]["data"]["incident"]
+        await client.send(type="say", thread=person.thread, broken=True)
+        code, reason = await client.ended()
+        assert code == 1011
+        await w.gone()
+        await w.until(lambda: len(w.hub.closes) == 1)
+        lines = {
+            line["message"].split(":")[0]: line for line in map(json.loads, written.getvalue().splitlines())
+        }
+        user, thread = (
+            w.registry.canonical(person.user, "user"),
+            w.registry.canonical(person.thread, "thread"),
+        )
+        assert lines[incident]["principal"] == lines[reason]["principal"] == user
+        assert lines[incident]["thread"] == thread and "connection" not in lines[incident]
+        assert lines[reason]["connection"] == w.last().connection and "run" not in lines[reason]
+        assert lines[incident]["exception"].endswith("ValueError: broken run")
+
+    try:
+        w.run(main())
+    finally:
+        logging.getLogger("canonid").removeHandler(target)
+
+
 def test_the_live_tree_of_a_user_is_found_by_any_text_and_404_is_one_answer(world: Make) -> None:
     w = world()
     app = Starlette(routes=[Mount("/support", tree_app(w.hub))])

@@ -247,6 +247,22 @@ def test_a_hub_that_loses_or_repeats_is_found_out(told: list[dict[str, Any]], fa
     asyncio.run(main())
 
 
+def test_what_can_not_be_read_is_for_the_test_to_see() -> None:
+    async def garble(connection: ServerConnection) -> None:
+        await connection.send(json.dumps(READY))
+        await connection.send("no JSON")
+        await connection.wait_closed()
+
+    async def main() -> None:
+        async with serve_raw(garble, "127.0.0.1", 0, subprotocols=["canonid.v1"]) as server:
+            url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            with pytest.raises(json.JSONDecodeError):
+                async with Client(url, lambda: "t") as client:
+                    await client.receive("never")
+
+    asyncio.run(main())
+
+
 def test_runs_are_followed_each_by_itself_and_end() -> None:
     streams = Streams()
     other = {"type": "event", "run": "run_2", "event": "e", "seq": 1}

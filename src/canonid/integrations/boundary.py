@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote, unquote_plus
 
 from canonid import incidents
@@ -25,6 +25,7 @@ Answer = TypeVar("Answer")
 STATE = "canonid"  # in the scope's state
 STARTS = ("http.response.start", "websocket.http.response.start", "websocket.accept")
 POLICY, INCIDENT, NOT_FOUND = 1008, 1011, 4404  # the close codes of canonid.websockets
+MAX_REASON = 123  # what a close frame holds
 
 
 class Boundary:
@@ -80,13 +81,16 @@ class Boundary:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        peer = self._known(self._peer(scope) if callable(self._peer) else self._peer)
-        values = self._values(scope)
         try:
+            peer = self._known(self._peer(scope) if callable(self._peer) else self._peer)
+            values = self._values(scope)
             found = await self._off_loop(partial(self._read, values, peer)) if values else {}
         except Refused as refused:
-            answer = _close_refused if scope["type"] == "websocket" else _answer_refused
-            await answer(refused, scope, receive, send)
+            await _refuse(_refusal(refused), scope, receive, send)
+            return
+        except Exception as error:  # noqa: BLE001 - the application's `verified` and `peer`, and the store
+            incident = incidents.report(error, "reading the IDs of a request")
+            await _refuse(_incident(incident), scope, receive, send)
             return
         await self._app(self._rewritten(scope, found), receive, _Egress(self, peer, send))
 
@@ -151,6 +155,10 @@ class Boundary:
         return {place: self._crossing.read(place, texts, peer) for place, texts in values.items()}
 
     def _rewritten(self, scope: Event, found: Mapping[Place, Identity]) -> Event:
+        identities = {(place.where, place.name): identity for place, identity in found.items()}
+        rewritten = {**scope, "state": {**(scope.get("state") or {}), STATE: identities}}
+        if not found:
+            return rewritten
         canonical = {(place.where, place.name): identity.canonical for place, identity in found.items()}
         headers = []
         for name, value in scope["headers"]:
@@ -161,9 +169,7 @@ class Boundary:
             replacing = canonical.get(("query", name))
             written = part if replacing is None else f"{quote(name)}={quote(replacing)}"
             parts.append(written.encode("latin-1"))
-        identities = {(place.where, place.name): identity for place, identity in found.items()}
-        state = {**(scope.get("state") or {}), STATE: identities}
-        return {**scope, "headers": headers, "query_string": b"&".join(parts), "state": state}
+        return {**rewritten, "headers": headers, "query_string": b"&".join(parts)}
 
     async def _off_loop(self, work: Callable[[], Answer]) -> Answer:
         """In a worker thread where a store may block."""
@@ -193,35 +199,52 @@ class _Egress:
         await self._send(event)
 
     async def _fail(self, event: Event, incident: str) -> None:
+        answer = _incident(incident)
         if event["type"] == "websocket.accept":
-            await self._send({"type": event["type"], "subprotocol": event.get("subprotocol")})
-            await self._send({"type": "websocket.close", "code": INCIDENT, "reason": incident})
+            await _accept_and_close(answer, event.get("subprotocol"), self._send)
         else:
-            body = {"error": "incident", "incident": incident}
-            await _answer(self._send, event["type"].removesuffix(".start"), 500, body)
+            await _answer(answer, event["type"].removesuffix(".start"), self._send)
 
 
-async def _answer_refused(refused: Refused, scope: Event, receive: Receive, send: Send) -> None:
+class _Answer(NamedTuple):
+    """In place of the application's: for HTTP a status and JSON, for a WebSocket a close code and reason."""
+
+    status: int
+    body: Mapping[str, str]
+    code: int
+    reason: str
+
+
+def _refusal(refused: Refused) -> _Answer:
     place = refused.place
     body = {"error": refused.reason, "place": str(place), "expected": place.kind, "detail": refused.message}
-    await _answer(send, "http.response", 400, body)
+    code = POLICY if refused.reason == "repeated" else NOT_FOUND
+    return _Answer(400, body, code, f"{place}: {refused.reason}"[:MAX_REASON])
 
 
-async def _close_refused(refused: Refused, scope: Event, receive: Receive, send: Send) -> None:
+def _incident(incident: str) -> _Answer:
+    return _Answer(500, {"error": "incident", "incident": incident}, INCIDENT, incident)
+
+
+async def _refuse(answer: _Answer, scope: Event, receive: Receive, send: Send) -> None:
+    if scope["type"] == "http":
+        await _answer(answer, "http.response", send)
+        return
     # Accepted first: a refusal before that is an HTTP 403, which browsers report as 1006.
     await receive()
-    offered = scope.get("subprotocols") or [None]
-    await send({"type": "websocket.accept", "subprotocol": offered[0]})
-    code = POLICY if refused.reason == "repeated" else NOT_FOUND
-    reason = f"{refused.place}: {refused.reason}"[:123]
-    await send({"type": "websocket.close", "code": code, "reason": reason})
+    await _accept_and_close(answer, next(iter(scope.get("subprotocols") or ()), None), send)
 
 
-async def _answer(send: Send, type: str, status: int, body: Mapping[str, str]) -> None:
-    encoded = json.dumps(body).encode()
+async def _accept_and_close(answer: _Answer, subprotocol: str | None, send: Send) -> None:
+    await send({"type": "websocket.accept", "subprotocol": subprotocol})
+    await send({"type": "websocket.close", "code": answer.code, "reason": answer.reason})
+
+
+async def _answer(answer: _Answer, type: str, send: Send) -> None:
+    encoded = json.dumps(answer.body).encode()
     length = str(len(encoded)).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", length)]
-    await send({"type": f"{type}.start", "status": status, "headers": headers})
+    await send({"type": f"{type}.start", "status": answer.status, "headers": headers})
     await send({"type": f"{type}.body", "body": encoded})
 
 

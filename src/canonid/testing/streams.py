@@ -23,9 +23,9 @@ class Streams:
 
     def follow(self, message: dict[str, Any]) -> None:
         """Take in a message of any type. Raises StreamBroken."""
-        if message["type"] == "event":
+        if message.get("type") == "event":
             self._event(message)
-        elif message["type"] == "gap":
+        elif message.get("type") == "gap":
             self._gap(message)
 
     @property

@@ -89,8 +89,6 @@ class Bodies:
 def _own_names(registry: Registry) -> dict[str, str]:
     parents = {kind.parent for kind in registry.kinds.values()}
     recorded = [kind.name for kind in registry.kinds.values() if kind.parent or kind.name in parents]
-    names: dict[str, str] = {}
-    for kind in recorded:
-        word = kind.replace("-", "_")
-        names |= dict.fromkeys((word, f"{word}_id", f"{word}s", f"{word}_ids"), kind)
-    return names
+    words = {kind.replace("-", "_"): kind for kind in recorded}
+    names = {word + end: kind for end in ("_ids", "s", "_id") for word, kind in words.items()}
+    return names | words  # a kind's own name is no other's plural

@@ -70,9 +70,9 @@ class Runs:
             except BaseException:
                 live.close()
                 raise
-        executor = asyncio.create_task(
-            self._execute(run, session.id, execute, live), name=f"executor of {run.id}"
-        )
+        its = {"principal": run.principal, "session": session.id, "thread": run.thread, "run": run.id}
+        with logs.bound(connection=None, **its):
+            executor = asyncio.create_task(self._execute(run, execute, live), name=f"executor of {run.id}")
         retire = partial(self._retire, run, session, executor)
         try:
             scope.claim("executor", run.id, retire, identity=Identity("executor", run.id))
@@ -146,11 +146,9 @@ class Runs:
             return None
         return Shared(backplane.journal, backplane.process, backplane.watchers)
 
-    async def _execute(self, run: Run, session: str, execute: Execute, live: LiveScope) -> None:
-        its = {"principal": run.principal, "session": session, "thread": run.thread, "run": run.id}
+    async def _execute(self, run: Run, execute: Execute, live: LiveScope) -> None:
         try:
-            with logs.bound(connection=None, **its):
-                await execute(run)
+            await execute(run)
         except Exception as error:  # noqa: BLE001 - the application's executor may raise anything
             if isinstance(error, ScopeClosed) and live.closed:
                 return  # it was to be cancelled anyway
