@@ -71,7 +71,8 @@ class Membership:
         self._renewing = asyncio.Lock()
         self._answered = float("-inf")
         self._beats: dict[str, tuple[str, str, float]] = {}  # process: epoch, beat, seen since
-        self._under_way: set[str] = set()  # nonces of claims without an answer so far
+        self._under_way: dict[str, str] = {}  # nonce: field, of claims without an answer so far
+        self._overtaken: set[tuple[str, str]] = set()  # those of which the end is known before the answer
         self._moves = 0  # steps that change what is held, begun or ended
         self._doubts = 0
         self._ending: set[str] = set()
@@ -127,15 +128,20 @@ class Membership:
             "this process was away for longer than its lease, and what it held was released by others"
         )
 
-    async def enter(self, nonce: str, *arguments: Argument) -> Any:
+    async def enter(self, entry: SharedEntry, at_most: int) -> Any:
         """The answer of a claim. While it is under way, nobody takes it for something left over."""
-        self._under_way.add(nonce)
+        nonce = entry.nonce
+        self._under_way[nonce] = entry.field
         self._moves += 1
         try:
-            return await self.write("claim", *arguments)
+            answer = await self.write("claim", *claim_of(entry, at_most))
+            overtaken = answer[0] == "ok" and (entry.field, answer[1]) in self._overtaken
+            return ["closed"] if overtaken else answer
         finally:
             self._moves += 1
-            self._under_way.discard(nonce)
+            del self._under_way[nonce]
+            if not self._under_way:
+                self._overtaken.clear()
 
     def hold(self, entry: SharedScope | SharedResource) -> None:
         """Records what this process has in the store."""
@@ -216,7 +222,9 @@ class Membership:
     async def _join(self) -> bool:
         """Whether the store knew this process already. It is fenced if others are taking over from it."""
         sent = now()
-        answer = await self.store.call(self.prefix, "join", self.process, token_hex(6))
+        answer = await self.store.call(
+            self.prefix, "join", self.process, token_hex(6), int(self._lease * 1000)
+        )
         if answer[0] == "fenced":
             await self._fence()
             return True
@@ -265,14 +273,15 @@ class Membership:
         if self._debts:
             self._owing.set()
 
-    def _observe(self, others: Sequence[tuple[str, str, str]]) -> None:
+    def _observe(self, others: Sequence[tuple[str, str, str, int]]) -> None:
         """Begins reaping whose beat has not changed for a whole lease, or is being reaped already."""
         before, self._beats = self._beats, {}
-        for name, epoch, beat in others:
+        for name, epoch, beat, lease in others:
             seen = before.get(name)
             since = self._answered if seen is None or seen[:2] != (epoch, beat) else seen[2]
             self._beats[name] = (epoch, beat, since)
-            if (epoch == "" or self._answered - since >= self._lease) and name not in self._reaping:
+            silent = self._answered - since >= max(self._lease, lease / 1000)
+            if (epoch == "" or silent) and name not in self._reaping:
                 self._begin(self._reap(name, epoch, beat))
 
     async def _reap(self, name: str, epoch: str, beat: str) -> None:
@@ -310,6 +319,9 @@ class Membership:
 
     def _release(self, gone: Sequence[Gone], why: str) -> None:
         """Closes what is here of what has left the store, newest first."""
+        if self._under_way:
+            fields = set(self._under_way.values())
+            self._overtaken |= {(field, nonce) for field, _, nonce in gone if field in fields}
         here = [entry for field, _, nonce in gone if (entry := self._forget(field, nonce)) is not None]
         for entry in here:
             entry.end(why)

@@ -40,7 +40,7 @@ from canonid.scopes.valkey.entries import (
     field_of,
 )
 from canonid.scopes.valkey.lease import Pulse, now
-from canonid.scopes.valkey.membership import Counts, Membership, claim_of
+from canonid.scopes.valkey.membership import Counts, Membership
 from canonid.scopes.valkey.store import Store, end_tasks
 
 log = logging.getLogger("canonid.scopes")
@@ -150,7 +150,7 @@ class ValkeyTree:
         taken over what this process held. `resolve`, `release_timeout` (of each cleanup), `on_failure` and
         `clock` as for `ScopeTree`.
         """
-        store = Store(client, timeout=lease / 4)
+        store = Store(client, timeout=lease / 2)
         tree = cls(
             store,
             resolve,
@@ -356,12 +356,11 @@ class ValkeyTree:
         entry = cls(self, membership, identity, text, principal, parent, nonce, self.milliseconds(), flags)
         joined = flags == JOINED
         try:
-            answer = await membership.enter(nonce, *claim_of(entry, at_most or 0))
+            answer = await membership.enter(entry, at_most or 0)
         except (StoreError, asyncio.CancelledError):
             membership.owe(entry.field, "" if joined else nonce, "no answer to its claim", joined=joined)
             raise
         if answer[0] == "closed":
-            assert parent is not None
             raise _closed(parent, identity, text)
         if answer[0] == "full":
             raise ClaimRefused(f"there are {at_most} of kind {identity.kind} already", limit=at_most)
@@ -497,7 +496,9 @@ def _is_above(scope: SharedScope, entry: SharedEntry) -> bool:
     return above is scope
 
 
-def _closed(parent: SharedScope, identity: Identity, text: str) -> ScopeClosed:
+def _closed(parent: SharedScope | None, identity: Identity, text: str) -> ScopeClosed:
+    if parent is None:
+        return ScopeClosed(f"{identity.kind} {show(text)} was closed while it was opened; open it again")
     return ScopeClosed(
         f"{parent.kind} {show(parent.canonical)} is closed, so {identity.kind} {show(text)} "
         "can't be put into it; open a new scope"
