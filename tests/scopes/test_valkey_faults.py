@@ -4,85 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import subprocess
-import sys
-import threading
 import time
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
 from canonid import ClaimConflict, Fenced, NotFound, ScopeClosed, StoreError
-from canonid.scopes.valkey import ValkeyTree
 from faults import fault
+from scopes.fleet import LEASE, Process, is_live, live, settled, trees
 from scopes.servers import client, leftovers, released, released_names, until
-from scopes.trees import resolve
 from stores import Proxy, Server
-
-LEASE = 1.0
-
-
-class Process:
-    """A child process, and the lines that it said so far."""
-
-    def __init__(self, url: str, namespace: str, what: str, lease: float = LEASE) -> None:
-        command = [sys.executable, "-m", "scopes.process", url, namespace, str(lease), what]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        self.lines: list[str] = []
-        self._reader = threading.Thread(target=self._read)
-        self._reader.start()
-
-    def _read(self) -> None:
-        assert self.process.stdout is not None
-        self.lines.extend(iter(self.process.stdout.readline, ""))
-
-    def said(self, word: str) -> bool:
-        return any(line.startswith(word) for line in list(self.lines))
-
-    def signal(self, number: int) -> None:
-        self.process.send_signal(number)
-
-    def __enter__(self) -> Process:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.process.kill()
-        self.process.wait()
-        self._reader.join()
-        assert self.process.stdout is not None
-        self.process.stdout.close()
-
-
-@asynccontextmanager
-async def trees(url: str, namespace: str, *names: str, **options) -> AsyncIterator[list[ValkeyTree]]:
-    """Trees that share a store as processes do, ended together."""
-    options = {"lease": LEASE, "namespace": namespace, **options}
-    async with AsyncExitStack() as stack:
-        made = [await ValkeyTree.join(url, resolve, process=name, **options) for name in names]
-        for tree in made:
-            await stack.enter_async_context(tree)
-        yield made
 
 
 def block(seconds: float) -> None:
     """As code does that should have been async."""
     time.sleep(seconds)
-
-
-async def live(tree: ValkeyTree, principal: str = "ada") -> list[str]:
-    """Canonical IDs of what is live, depth first."""
-
-    def flat(nodes):
-        for node in nodes:
-            yield node.canonical
-            yield from flat(node.children)
-
-    return list(flat(await tree.live(principal)))
-
-
-async def is_live(tree: ValkeyTree, *names: str) -> bool:
-    return await live(tree) == list(names)
 
 
 @fault(
@@ -208,20 +143,6 @@ def test_a_store_that_starts_again_is_given_back_what_is_live(namespace, seen, k
 
     asyncio.run(main())
     seen("each process joined again under a new epoch and put back exactly what it held")
-
-
-async def settled(*trees: ValkeyTree) -> bool:
-    """Whether the store and the processes count the same."""
-    for tree in trees:
-        (membership,) = tree._memberships
-        key = f"{membership.prefix}process:{membership.process}"
-        try:
-            count, digest = await tree._store.command("HMGET", key, "count", "digest")
-        except StoreError:
-            return False
-        if (int(count), int(digest)) != membership._expected():
-            return False
-    return True
 
 
 @fault(
