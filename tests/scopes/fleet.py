@@ -47,7 +47,9 @@ class Process:
 
 
 @asynccontextmanager
-async def trees(url: str, namespace: str, *names: str, **options) -> AsyncIterator[list[ValkeyTree]]:
+async def trees(
+    url: str, namespace: str, *names: str, resolve=resolve, **options
+) -> AsyncIterator[list[ValkeyTree]]:
     """Trees that share a store as processes do, ended together."""
     options = {"lease": LEASE, "namespace": namespace, **options}
     async with AsyncExitStack() as stack:

@@ -69,13 +69,21 @@ class Store:
             *await self._in_time(None, self._in_turn(self._pipeline, prefix, step, calls[1:])),
         ]
 
-    async def command(self, *arguments: Argument, within: float | None = None) -> Any:
-        """The answer of a command on one key."""
-        return await self._in_time(within, self._in_turn(self.client.execute_command, *arguments))
+    async def command(self, *arguments: Argument, **options: Any) -> Any:
+        """The answer of a command on one key; `options` are those of the client's parser."""
+        return await self._in_time(None, self._in_turn(self.client.execute_command, *arguments, **options))
 
     async def read(self, key: str, *, block: int, within: float) -> list[Entry]:
         """Entries of a stream from its beginning; waits up to `block` milliseconds for the first."""
         command = ("XREAD", "COUNT", 100, "BLOCK", block, "STREAMS", key, 0)
+        return entries_of(await self._in_time(within, self.client.execute_command(*command)))
+
+    async def read_group(
+        self, key: str, group: str, consumer: str, *, count: int, block: int, within: float
+    ) -> list[Entry]:
+        """New entries of a stream for one consumer of a group; waits as `read`."""
+        options = ("COUNT", count, "BLOCK", block, "STREAMS", key, ">")
+        command = ("XREADGROUP", "GROUP", group, consumer, *options)
         return entries_of(await self._in_time(within, self.client.execute_command(*command)))
 
     async def aclose(self) -> None:
@@ -99,9 +107,9 @@ class Store:
         finally:
             call.cancel()
 
-    async def _in_turn(self, call: Callable[..., Awaitable[Any]], *arguments: Any) -> Any:
+    async def _in_turn(self, call: Callable[..., Awaitable[Any]], *arguments: Any, **options: Any) -> Any:
         async with self._slots:
-            return await call(*arguments)
+            return await call(*arguments, **options)
 
     async def _step(self, prefix: str, step: str, arguments: Sequence[Argument]) -> Any:
         call = self.client.execute_command

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextvars import Context
 from inspect import isawaitable
 from types import TracebackType
@@ -30,6 +30,7 @@ from canonid.errors import (
 from canonid.scopes.closing import inside_a_cleanup
 from canonid.scopes.contract import Closed, Failure, Release, Resolve, Snapshot
 from canonid.scopes.memory import Resource, Scope, ScopeTree
+from canonid.scopes.valkey.effects import Effect, Effects
 from canonid.scopes.valkey.entries import (
     JOINED,
     RESOURCE,
@@ -41,6 +42,7 @@ from canonid.scopes.valkey.entries import (
 )
 from canonid.scopes.valkey.lease import Pulse, now
 from canonid.scopes.valkey.membership import Counts, Membership
+from canonid.scopes.valkey.receipts import Receipt, receipt
 from canonid.scopes.valkey.store import Store, end_tasks
 
 log = logging.getLogger("canonid.scopes")
@@ -109,6 +111,7 @@ class ValkeyTree:
         release_timeout: float,
         on_failure: Callable[[Failure], object] | None,
         on_fenced: Callable[[], object] | None,
+        effects: Mapping[str, Effect],
         clock: Callable[[], int],
     ) -> None:
         self.lease = lease
@@ -121,6 +124,11 @@ class ValkeyTree:
         self._fences = 0
         self._memberships = [
             Membership(self, store, f"{namespace}:{{{bucket}}}:") for bucket in range(buckets)
+        ]
+        self._effects = [
+            Effects(store, membership.prefix, kind, effect, membership.process, lease)
+            for membership in self._memberships
+            for kind, effect in effects.items()
         ]
         self._lease_ends = float("inf")
         self._joining: dict[Identity, asyncio.Future[None]] = {}
@@ -139,6 +147,7 @@ class ValkeyTree:
         release_timeout: float = 5.0,
         on_failure: Callable[[Failure], object] | None = None,
         on_fenced: Callable[[], object] | None = None,
+        effects: Mapping[str, Effect] | None = None,
         clock: Callable[[], int] = milliseconds,
     ) -> Self:
         """This process's handle of the tree. `StoreError` if the store gives no answer.
@@ -147,7 +156,9 @@ class ValkeyTree:
         caller's, or a URL. What a process holds is released by the others within two leases, in seconds, of
         its death. `process` names it for people. All processes of a `namespace` give the same number of
         `buckets`: 1, or many to spread the principals over a cluster. `on_fenced` is called after others have
-        taken over what this process held. `resolve`, `release_timeout` (of each cleanup), `on_failure` and
+        taken over what this process held. `effects`: for each kind what must happen when a thing of that kind
+        was released, whoever owned it: one of the processes that name it awaits it at least once.
+        `resolve`, `release_timeout` (of each cleanup), `on_failure` and
         `clock` as for `ScopeTree`.
         """
         store = Store(client, timeout=lease / 2)
@@ -161,12 +172,16 @@ class ValkeyTree:
             release_timeout=release_timeout,
             on_failure=on_failure,
             on_fenced=on_fenced,
+            effects=effects or {},
             clock=clock,
         )
         tree._begin(tree.pulse.keep())
         try:
             if buckets == 1:
                 await tree._memberships[0].ready()
+            for effects_of_kind in tree._effects:
+                await effects_of_kind.register()
+                tree._begin(effects_of_kind.keep())
         except BaseException:
             await tree._stop()
             raise
@@ -264,6 +279,15 @@ class ValkeyTree:
         if not isinstance(principal, str):
             return ()
         return _snapshots(await self._store.call(self._membership(principal).prefix, "live", principal))
+
+    async def receipt(self, kind: str, text: str) -> Receipt:
+        """When, by whom and why the thing that the text names was last released.
+
+        `InvalidId`; `NotFound` if the last 10,000 releases don't hold it. Meant for operators: it does not
+        ask whose thing it is.
+        """
+        prefixes = [membership.prefix for membership in self._memberships]
+        return await receipt(self._store, prefixes, self._identify(kind, text))
 
     # What the handles do
 
