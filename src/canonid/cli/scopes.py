@@ -71,11 +71,11 @@ def _tree_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _tree(options: argparse.Namespace) -> int:
-    from zlib import crc32
+    from canonid.scopes.valkey.store import bucket_of
 
     principal = _principal(load_registry(options.registry), options.user)
     prefixes = _prefixes(options)
-    prefix = prefixes[crc32(principal.encode("utf-8", "backslashreplace")) % len(prefixes)]
+    prefix = prefixes[bucket_of(principal, len(prefixes))]
 
     async def ask(store: Store) -> list[list[Any]]:
         nodes: list[list[Any]] = await store.call(prefix, "live", principal)

@@ -381,6 +381,13 @@ local function settle(keys, argv)
   return {'ok'}
 end
 
+-- Writes the one key, or deletes it, if it still says what was read.
+local function swap(keys, argv)
+  if (redis.call('GET', keys[1]) or '') ~= argv[1] then return 0 end
+  if argv[2] == '' then redis.call('DEL', keys[1]) else redis.call('SET', keys[1], argv[2]) end
+  return 1
+end
+
 local function tops(keys, argv)
   return redis.call('SMEMBERS', keys[1] .. 'tops:' .. argv[1])
 end
@@ -415,6 +422,7 @@ redis.register_function('canonid_leave', leave)
 redis.register_function('canonid_heartbeat', heartbeat)
 redis.register_function('canonid_reap', reap)
 redis.register_function('canonid_settle', settle)
+redis.register_function('canonid_swap', swap)
 redis.register_function({function_name = 'canonid_find', callback = find, flags = {'no-writes'}})
 redis.register_function({function_name = 'canonid_below', callback = below, flags = {'no-writes'}})
 redis.register_function({function_name = 'canonid_live', callback = live, flags = {'no-writes'}})

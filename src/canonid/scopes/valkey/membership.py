@@ -19,6 +19,7 @@ from typing import Any, Final, NamedTuple, Protocol
 from canonid.errors import Fenced, StoreError
 from canonid.scopes.valkey.entries import JOINED, SharedEntry, SharedResource, SharedScope
 from canonid.scopes.valkey.lease import Pulse, now
+from canonid.scopes.valkey.reservations import Reservations
 from canonid.scopes.valkey.store import Argument, Store, end_tasks
 
 log = logging.getLogger("canonid.scopes")
@@ -57,9 +58,10 @@ class Member(Protocol):
 class Membership:
     """A process in one bucket."""
 
-    def __init__(self, member: Member, store: Store, prefix: str) -> None:
+    def __init__(self, member: Member, store: Store, prefix: str, reservations: Reservations | None) -> None:
         self.prefix: Final = prefix
         self.store: Final = store
+        self.reservations: Final = reservations
         self.held: dict[str, SharedScope | SharedResource] = {}
         self.lease_ends = float("-inf")
         self.process = f"{member.label}-{token_hex(4)}"
@@ -134,7 +136,12 @@ class Membership:
         self._under_way[nonce] = entry.field
         self._moves += 1
         try:
+            if self.reservations and not await self.reservations.take(entry.field, entry.principal):
+                return ["conflict"]
             answer = await self.write("claim", *claim_of(entry, at_most))
+            if answer[0] == "ok" and not await self._is_confirmed(entry):
+                self.owe(entry.field, answer[1], "claimed by another", joined=entry.flags == JOINED)
+                return ["conflict"]
             overtaken = answer[0] == "ok" and (entry.field, answer[1]) in self._overtaken
             return ["closed"] if overtaken else answer
         finally:
@@ -142,6 +149,9 @@ class Membership:
             del self._under_way[nonce]
             if not self._under_way:
                 self._overtaken.clear()
+
+    async def _is_confirmed(self, entry: SharedEntry) -> bool:
+        return self.reservations is None or await self.reservations.confirm(entry.field, entry.principal)
 
     def hold(self, entry: SharedScope | SharedResource) -> None:
         """Records what this process has in the store."""
@@ -167,11 +177,16 @@ class Membership:
                 chunk: list[Gone] = [tuple(each) for each in json.loads(answer[2])]
                 gone += chunk
                 self._release(chunk, answer[3])
+                if self.reservations is not None:
+                    self._begin(self._give_back(self.reservations, chunk))
                 if answer[1]:
                     return gone
         finally:
             self._moves += 1
             self._ending.discard(field)
+
+    async def _give_back(self, reservations: Reservations, gone: Sequence[Gone]) -> None:
+        await asyncio.gather(*(reservations.give_back(field, self.prefix) for field, _, _ in gone))
 
     def owe(self, field: str, nonce: str, why: str = "", *, joined: bool = False) -> None:
         """Has it released in the store as soon as that answers."""
@@ -386,7 +401,10 @@ class Membership:
                 self.prefix, "claim", [(self.process, self._epoch or "", *claim_of(entry)) for entry in batch]
             )
             for entry, answer in zip(batch, answers, strict=True):
-                if answer[0] == "ok":
+                if answer[0] == "ok" and not await self._is_reserved(entry):
+                    self._release([(entry.field, "", entry.nonce)], "claimed by another")
+                    self.owe(entry.field, answer[1], "claimed by another", joined=entry.flags == JOINED)
+                elif answer[0] == "ok":
                     self._orphans.pop(entry.field, None)
                     if entry.nonce != answer[1]:  # a joined scope that others opened anew
                         self._digest = (self._digest + int(answer[1], 16) - int(entry.nonce, 16)) % DIGEST
@@ -397,6 +415,12 @@ class Membership:
                     continue
                 else:
                     self._release([(entry.field, "", entry.nonce)], "claimed by another")
+
+    async def _is_reserved(self, entry: SharedEntry) -> bool:
+        if self.reservations is None:
+            return True
+        taken = await self.reservations.take(entry.field, entry.principal)
+        return taken and await self._is_confirmed(entry)
 
     async def _adopt(self) -> None:
         async with self._renewing:

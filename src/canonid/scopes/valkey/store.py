@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from hashlib import sha1
 from importlib.resources import files
 from typing import Any, Final
+from zlib import crc32
 
 from canonid.errors import MissingExtra, StoreError
 
@@ -144,6 +145,11 @@ class Store:
             pipeline.execute_command(*how, 1, prefix, *first, *arguments)
         answers: list[Any] = await pipeline.execute()
         return answers
+
+
+def bucket_of(principal: str, buckets: int) -> int:
+    """The number of a principal's bucket."""
+    return crc32(principal.encode("utf-8", "backslashreplace")) % buckets
 
 
 async def end_tasks(tasks: Iterable[asyncio.Future[Any]]) -> None:

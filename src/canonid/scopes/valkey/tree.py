@@ -11,7 +11,6 @@ from contextvars import Context
 from inspect import isawaitable
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
-from zlib import crc32
 
 from canonid.core import Identity
 from canonid.core.system import milliseconds
@@ -43,7 +42,8 @@ from canonid.scopes.valkey.entries import (
 from canonid.scopes.valkey.lease import Pulse, now
 from canonid.scopes.valkey.membership import Counts, Membership
 from canonid.scopes.valkey.receipts import Receipt, receipt
-from canonid.scopes.valkey.store import Store, end_tasks
+from canonid.scopes.valkey.reservations import Reservations
+from canonid.scopes.valkey.store import Store, bucket_of, end_tasks
 
 log = logging.getLogger("canonid.scopes")
 
@@ -122,9 +122,14 @@ class ValkeyTree:
         self._store = store
         self._on_fenced = on_fenced
         self._fences = 0
-        self._memberships = [
-            Membership(self, store, f"{namespace}:{{{bucket}}}:") for bucket in range(buckets)
-        ]
+        prefixes = [f"{namespace}:{{{bucket}}}:" for bucket in range(buckets)]
+        # With one bucket the claim itself sees every principal.
+        reservations = (
+            Reservations(store, namespace, lambda principal: prefixes[bucket_of(principal, buckets)])
+            if buckets > 1
+            else None
+        )
+        self._memberships = [Membership(self, store, prefix, reservations) for prefix in prefixes]
         self._effects = [
             Effects(store, membership.prefix, kind, effect, membership.process, lease)
             for membership in self._memberships
@@ -487,8 +492,7 @@ class ValkeyTree:
         return identity
 
     def _membership(self, principal: str) -> Membership:
-        each = self._memberships
-        return each[crc32(principal.encode("utf-8", "backslashreplace")) % len(each)]
+        return self._memberships[bucket_of(principal, len(self._memberships))]
 
     async def _tell_fenced(self, told: Callable[[], object]) -> None:
         try:
