@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from canonid.cli import ids, registries
+from canonid.cli import ids, registries, scopes
 from canonid.errors import CanonidError, InvalidId, RegistryError, StoreError, UnknownName
 
 LONGEST = 250  # characters of what is wrong with the arguments
@@ -93,6 +93,14 @@ def parser() -> argparse.ArgumentParser:
     registry_commands = registry_group.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for command in registries.COMMANDS:
         _leaf(registry_commands, command)
+    scopes_group = _parser(
+        groups.add_parser("scopes", help="what is live in all processes, and what was released"),
+        "The scopes that processes share on Valkey or Redis.",
+        "canonid scopes tree user_01h455vb4pex5vsknk084sn02q\ncanonid scopes receipt 0197e2ac-… --kind tool",
+    )
+    scopes_commands = scopes_group.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    for command in scopes.COMMANDS:
+        _leaf(scopes_commands, command)
     return top
 
 

@@ -12,7 +12,8 @@
 --   closing            hash: scopes whose closing has begun and not ended -> packed mark
 --   released           stream: what was released, by whom, when and why
 --   processes          set: who has a membership
---   process:NAME       hash: epoch ('' while it is being reaped), beat, count and digest of what it owns
+--   process:NAME       hash: epoch ('' while it is being reaped), beat, lease in milliseconds, count and
+--                      digest of what it owns
 --   tops:NAME          set: what the process owns whose parent is not its own
 --   inbox:NAME         stream: what others released of it
 
@@ -91,13 +92,13 @@ local function mark(P, field, by, why, at)
 end
 
 local function join(keys, argv)
-  local P, process, nonce = keys[1], argv[1], argv[2]
+  local P, process, nonce, lease = keys[1], argv[1], argv[2], argv[3]
   local key = P .. 'process:' .. process
   local before = redis.call('HGET', key, 'epoch')
   if before == '' then return {'fenced'} end
   redis.call('SET', P .. 'store', nonce, 'NX')
   local epoch = incarnation(P) .. '.' .. redis.call('INCR', P .. 'epochs')
-  redis.call('HSET', key, 'epoch', epoch, 'beat', 0)
+  redis.call('HSET', key, 'epoch', epoch, 'beat', 0, 'lease', lease)
   redis.call('HSETNX', key, 'count', 0)
   redis.call('HSETNX', key, 'digest', 0)
   redis.call('SADD', P .. 'processes', process)
@@ -301,11 +302,11 @@ local function heartbeat(keys, argv)
   redis.call('HINCRBY', key, 'beat', 1)
   local others, unfinished = {}, {}
   for _, name in ipairs(redis.call('SMEMBERS', P .. 'processes')) do
-    local other = redis.call('HMGET', P .. 'process:' .. name, 'epoch', 'beat')
+    local other = redis.call('HMGET', P .. 'process:' .. name, 'epoch', 'beat', 'lease')
     if not other[1] then
       redis.call('SREM', P .. 'processes', name)
     elseif name ~= process then
-      others[#others + 1] = {name, other[1], other[2] or ''}
+      others[#others + 1] = {name, other[1], other[2] or '', tonumber(other[3]) or 0}
     end
   end
   if redis.call('HLEN', P .. 'closing') > 0 then
@@ -380,6 +381,13 @@ local function settle(keys, argv)
   return {'ok'}
 end
 
+-- Writes the one key, or deletes it, if it still says what was read.
+local function swap(keys, argv)
+  if (redis.call('GET', keys[1]) or '') ~= argv[1] then return 0 end
+  if argv[2] == '' then redis.call('DEL', keys[1]) else redis.call('SET', keys[1], argv[2]) end
+  return 1
+end
+
 local function tops(keys, argv)
   return redis.call('SMEMBERS', keys[1] .. 'tops:' .. argv[1])
 end
@@ -414,6 +422,7 @@ redis.register_function('canonid_leave', leave)
 redis.register_function('canonid_heartbeat', heartbeat)
 redis.register_function('canonid_reap', reap)
 redis.register_function('canonid_settle', settle)
+redis.register_function('canonid_swap', swap)
 redis.register_function({function_name = 'canonid_find', callback = find, flags = {'no-writes'}})
 redis.register_function({function_name = 'canonid_below', callback = below, flags = {'no-writes'}})
 redis.register_function({function_name = 'canonid_live', callback = live, flags = {'no-writes'}})

@@ -19,6 +19,7 @@ from typing import Any, Final, NamedTuple, Protocol
 from canonid.errors import Fenced, StoreError
 from canonid.scopes.valkey.entries import JOINED, SharedEntry, SharedResource, SharedScope
 from canonid.scopes.valkey.lease import Pulse, now
+from canonid.scopes.valkey.reservations import Reservations
 from canonid.scopes.valkey.store import Argument, Store, end_tasks
 
 log = logging.getLogger("canonid.scopes")
@@ -57,9 +58,10 @@ class Member(Protocol):
 class Membership:
     """A process in one bucket."""
 
-    def __init__(self, member: Member, store: Store, prefix: str) -> None:
+    def __init__(self, member: Member, store: Store, prefix: str, reservations: Reservations | None) -> None:
         self.prefix: Final = prefix
         self.store: Final = store
+        self.reservations: Final = reservations
         self.held: dict[str, SharedScope | SharedResource] = {}
         self.lease_ends = float("-inf")
         self.process = f"{member.label}-{token_hex(4)}"
@@ -71,7 +73,8 @@ class Membership:
         self._renewing = asyncio.Lock()
         self._answered = float("-inf")
         self._beats: dict[str, tuple[str, str, float]] = {}  # process: epoch, beat, seen since
-        self._under_way: set[str] = set()  # nonces of claims without an answer so far
+        self._under_way: dict[str, str] = {}  # nonce: field, of claims without an answer so far
+        self._overtaken: set[tuple[str, str]] = set()  # those of which the end is known before the answer
         self._moves = 0  # steps that change what is held, begun or ended
         self._doubts = 0
         self._ending: set[str] = set()
@@ -127,15 +130,28 @@ class Membership:
             "this process was away for longer than its lease, and what it held was released by others"
         )
 
-    async def enter(self, nonce: str, *arguments: Argument) -> Any:
+    async def enter(self, entry: SharedEntry, at_most: int) -> Any:
         """The answer of a claim. While it is under way, nobody takes it for something left over."""
-        self._under_way.add(nonce)
+        nonce = entry.nonce
+        self._under_way[nonce] = entry.field
         self._moves += 1
         try:
-            return await self.write("claim", *arguments)
+            if self.reservations and not await self.reservations.take(entry.field, entry.principal):
+                return ["conflict"]
+            answer = await self.write("claim", *claim_of(entry, at_most))
+            if answer[0] == "ok" and not await self._is_confirmed(entry):
+                self.owe(entry.field, answer[1], "claimed by another", joined=entry.flags == JOINED)
+                return ["conflict"]
+            overtaken = answer[0] == "ok" and (entry.field, answer[1]) in self._overtaken
+            return ["closed"] if overtaken else answer
         finally:
             self._moves += 1
-            self._under_way.discard(nonce)
+            del self._under_way[nonce]
+            if not self._under_way:
+                self._overtaken.clear()
+
+    async def _is_confirmed(self, entry: SharedEntry) -> bool:
+        return self.reservations is None or await self.reservations.confirm(entry.field, entry.principal)
 
     def hold(self, entry: SharedScope | SharedResource) -> None:
         """Records what this process has in the store."""
@@ -161,11 +177,16 @@ class Membership:
                 chunk: list[Gone] = [tuple(each) for each in json.loads(answer[2])]
                 gone += chunk
                 self._release(chunk, answer[3])
+                if self.reservations is not None:
+                    self._begin(self._give_back(self.reservations, chunk))
                 if answer[1]:
                     return gone
         finally:
             self._moves += 1
             self._ending.discard(field)
+
+    async def _give_back(self, reservations: Reservations, gone: Sequence[Gone]) -> None:
+        await asyncio.gather(*(reservations.give_back(field, self.prefix) for field, _, _ in gone))
 
     def owe(self, field: str, nonce: str, why: str = "", *, joined: bool = False) -> None:
         """Has it released in the store as soon as that answers."""
@@ -216,7 +237,9 @@ class Membership:
     async def _join(self) -> bool:
         """Whether the store knew this process already. It is fenced if others are taking over from it."""
         sent = now()
-        answer = await self.store.call(self.prefix, "join", self.process, token_hex(6))
+        answer = await self.store.call(
+            self.prefix, "join", self.process, token_hex(6), int(self._lease * 1000)
+        )
         if answer[0] == "fenced":
             await self._fence()
             return True
@@ -265,14 +288,15 @@ class Membership:
         if self._debts:
             self._owing.set()
 
-    def _observe(self, others: Sequence[tuple[str, str, str]]) -> None:
+    def _observe(self, others: Sequence[tuple[str, str, str, int]]) -> None:
         """Begins reaping whose beat has not changed for a whole lease, or is being reaped already."""
         before, self._beats = self._beats, {}
-        for name, epoch, beat in others:
+        for name, epoch, beat, lease in others:
             seen = before.get(name)
             since = self._answered if seen is None or seen[:2] != (epoch, beat) else seen[2]
             self._beats[name] = (epoch, beat, since)
-            if (epoch == "" or self._answered - since >= self._lease) and name not in self._reaping:
+            silent = self._answered - since >= max(self._lease, lease / 1000)
+            if (epoch == "" or silent) and name not in self._reaping:
                 self._begin(self._reap(name, epoch, beat))
 
     async def _reap(self, name: str, epoch: str, beat: str) -> None:
@@ -310,6 +334,9 @@ class Membership:
 
     def _release(self, gone: Sequence[Gone], why: str) -> None:
         """Closes what is here of what has left the store, newest first."""
+        if self._under_way:
+            fields = set(self._under_way.values())
+            self._overtaken |= {(field, nonce) for field, _, nonce in gone if field in fields}
         here = [entry for field, _, nonce in gone if (entry := self._forget(field, nonce)) is not None]
         for entry in here:
             entry.end(why)
@@ -374,7 +401,10 @@ class Membership:
                 self.prefix, "claim", [(self.process, self._epoch or "", *claim_of(entry)) for entry in batch]
             )
             for entry, answer in zip(batch, answers, strict=True):
-                if answer[0] == "ok":
+                if answer[0] == "ok" and not await self._is_reserved(entry):
+                    self._release([(entry.field, "", entry.nonce)], "claimed by another")
+                    self.owe(entry.field, answer[1], "claimed by another", joined=entry.flags == JOINED)
+                elif answer[0] == "ok":
                     self._orphans.pop(entry.field, None)
                     if entry.nonce != answer[1]:  # a joined scope that others opened anew
                         self._digest = (self._digest + int(answer[1], 16) - int(entry.nonce, 16)) % DIGEST
@@ -385,6 +415,12 @@ class Membership:
                     continue
                 else:
                     self._release([(entry.field, "", entry.nonce)], "claimed by another")
+
+    async def _is_reserved(self, entry: SharedEntry) -> bool:
+        if self.reservations is None:
+            return True
+        taken = await self.reservations.take(entry.field, entry.principal)
+        return taken and await self._is_confirmed(entry)
 
     async def _adopt(self) -> None:
         async with self._renewing:

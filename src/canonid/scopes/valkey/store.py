@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from hashlib import sha1
 from importlib.resources import files
 from typing import Any, Final
+from zlib import crc32
 
 from canonid.errors import MissingExtra, StoreError
 
@@ -39,6 +40,8 @@ end}
 )
 SCRIPT_SHA: Final = sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
 
+AT_ONCE = 32  # calls; a client's pool has an end, and answers with an error there
+
 Argument = str | int
 Entry = tuple[str, dict[str, str]]
 
@@ -52,10 +55,11 @@ class Store:
         self.timeout = timeout
         self._functions = True
         self._calls: set[asyncio.Future[Any]] = set()
+        self._slots = asyncio.Semaphore(AT_ONCE)
 
     async def call(self, prefix: str, step: str, *arguments: Argument, within: float | None = None) -> Any:
         """The answer of one step in the bucket of that prefix, within so many seconds."""
-        return await self._in_time(within, self._step(prefix, step, arguments))
+        return await self._in_time(within, self._in_turn(self._step, prefix, step, arguments))
 
     async def call_each(self, prefix: str, step: str, calls: Sequence[Sequence[Argument]]) -> list[Any]:
         """The answers of the step for several arguments, in order and in one round trip."""
@@ -63,17 +67,25 @@ class Store:
             return []
         return [
             await self.call(prefix, step, *calls[0]),
-            *await self._in_time(None, self._pipeline(prefix, step, calls[1:])),
+            *await self._in_time(None, self._in_turn(self._pipeline, prefix, step, calls[1:])),
         ]
 
-    async def command(self, *arguments: Argument, within: float | None = None) -> Any:
-        """The answer of a command on one key."""
-        return await self._in_time(within, self.client.execute_command(*arguments))
+    async def command(self, *arguments: Argument, **options: Any) -> Any:
+        """The answer of a command on one key; `options` are those of the client's parser."""
+        return await self._in_time(None, self._in_turn(self.client.execute_command, *arguments, **options))
 
     async def read(self, key: str, *, block: int, within: float) -> list[Entry]:
         """Entries of a stream from its beginning; waits up to `block` milliseconds for the first."""
-        answer = await self.command("XREAD", "COUNT", 100, "BLOCK", block, "STREAMS", key, 0, within=within)
-        return entries_of(answer)
+        command = ("XREAD", "COUNT", 100, "BLOCK", block, "STREAMS", key, 0)
+        return entries_of(await self._in_time(within, self.client.execute_command(*command)))
+
+    async def read_group(
+        self, key: str, group: str, consumer: str, *, count: int, block: int, within: float
+    ) -> list[Entry]:
+        """New entries of a stream for one consumer of a group; waits as `read`."""
+        options = ("COUNT", count, "BLOCK", block, "STREAMS", key, ">")
+        command = ("XREADGROUP", "GROUP", group, consumer, *options)
+        return entries_of(await self._in_time(within, self.client.execute_command(*command)))
 
     async def aclose(self) -> None:
         """Closes the client, unless it is the caller's."""
@@ -81,9 +93,9 @@ class Store:
         if self._owned:
             await self.client.aclose()
 
-    async def _in_time(self, within: float | None, answer: Any) -> Any:
+    async def _in_time(self, within: float | None, answer: Coroutine[Any, Any, Any]) -> Any:
         # A task, because a client that connects may lose the cancellation that a timeout is.
-        call = asyncio.ensure_future(answer)
+        call = asyncio.get_running_loop().create_task(answer)
         self._calls.add(call)
         call.add_done_callback(self._calls.discard)
         try:
@@ -95,6 +107,10 @@ class Store:
             raise StoreError(f"the store of scopes failed: {str(error)[:200]}", path="valkey") from error
         finally:
             call.cancel()
+
+    async def _in_turn(self, call: Callable[..., Awaitable[Any]], *arguments: Any, **options: Any) -> Any:
+        async with self._slots:
+            return await call(*arguments, **options)
 
     async def _step(self, prefix: str, step: str, arguments: Sequence[Argument]) -> Any:
         call = self.client.execute_command
@@ -129,6 +145,11 @@ class Store:
             pipeline.execute_command(*how, 1, prefix, *first, *arguments)
         answers: list[Any] = await pipeline.execute()
         return answers
+
+
+def bucket_of(principal: str, buckets: int) -> int:
+    """The number of a principal's bucket."""
+    return crc32(principal.encode("utf-8", "backslashreplace")) % buckets
 
 
 async def end_tasks(tasks: Iterable[asyncio.Future[Any]]) -> None:

@@ -6,12 +6,11 @@ import asyncio
 import logging
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextvars import Context
 from inspect import isawaitable
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
-from zlib import crc32
 
 from canonid.core import Identity
 from canonid.core.system import milliseconds
@@ -30,6 +29,7 @@ from canonid.errors import (
 from canonid.scopes.closing import inside_a_cleanup
 from canonid.scopes.contract import Closed, Failure, Release, Resolve, Snapshot
 from canonid.scopes.memory import Resource, Scope, ScopeTree
+from canonid.scopes.valkey.effects import Effect, Effects
 from canonid.scopes.valkey.entries import (
     JOINED,
     RESOURCE,
@@ -40,8 +40,10 @@ from canonid.scopes.valkey.entries import (
     field_of,
 )
 from canonid.scopes.valkey.lease import Pulse, now
-from canonid.scopes.valkey.membership import Counts, Membership, claim_of
-from canonid.scopes.valkey.store import Store, end_tasks
+from canonid.scopes.valkey.membership import Counts, Membership
+from canonid.scopes.valkey.receipts import Receipt, receipt
+from canonid.scopes.valkey.reservations import Reservations
+from canonid.scopes.valkey.store import Store, bucket_of, end_tasks
 
 log = logging.getLogger("canonid.scopes")
 
@@ -109,6 +111,7 @@ class ValkeyTree:
         release_timeout: float,
         on_failure: Callable[[Failure], object] | None,
         on_fenced: Callable[[], object] | None,
+        effects: Mapping[str, Effect],
         clock: Callable[[], int],
     ) -> None:
         self.lease = lease
@@ -119,8 +122,18 @@ class ValkeyTree:
         self._store = store
         self._on_fenced = on_fenced
         self._fences = 0
-        self._memberships = [
-            Membership(self, store, f"{namespace}:{{{bucket}}}:") for bucket in range(buckets)
+        prefixes = [f"{namespace}:{{{bucket}}}:" for bucket in range(buckets)]
+        # With one bucket the claim itself sees every principal.
+        reservations = (
+            Reservations(store, namespace, lambda principal: prefixes[bucket_of(principal, buckets)])
+            if buckets > 1
+            else None
+        )
+        self._memberships = [Membership(self, store, prefix, reservations) for prefix in prefixes]
+        self._effects = [
+            Effects(store, membership.prefix, kind, effect, membership.process, lease)
+            for membership in self._memberships
+            for kind, effect in effects.items()
         ]
         self._lease_ends = float("inf")
         self._joining: dict[Identity, asyncio.Future[None]] = {}
@@ -139,6 +152,7 @@ class ValkeyTree:
         release_timeout: float = 5.0,
         on_failure: Callable[[Failure], object] | None = None,
         on_fenced: Callable[[], object] | None = None,
+        effects: Mapping[str, Effect] | None = None,
         clock: Callable[[], int] = milliseconds,
     ) -> Self:
         """This process's handle of the tree. `StoreError` if the store gives no answer.
@@ -147,10 +161,12 @@ class ValkeyTree:
         caller's, or a URL. What a process holds is released by the others within two leases, in seconds, of
         its death. `process` names it for people. All processes of a `namespace` give the same number of
         `buckets`: 1, or many to spread the principals over a cluster. `on_fenced` is called after others have
-        taken over what this process held. `resolve`, `release_timeout` (of each cleanup), `on_failure` and
+        taken over what this process held. `effects`: for each kind what must happen when a thing of that kind
+        was released, whoever owned it: one of the processes that name it awaits it at least once.
+        `resolve`, `release_timeout` (of each cleanup), `on_failure` and
         `clock` as for `ScopeTree`.
         """
-        store = Store(client, timeout=lease / 4)
+        store = Store(client, timeout=lease / 2)
         tree = cls(
             store,
             resolve,
@@ -161,12 +177,16 @@ class ValkeyTree:
             release_timeout=release_timeout,
             on_failure=on_failure,
             on_fenced=on_fenced,
+            effects=effects or {},
             clock=clock,
         )
         tree._begin(tree.pulse.keep())
         try:
             if buckets == 1:
                 await tree._memberships[0].ready()
+            for effects_of_kind in tree._effects:
+                await effects_of_kind.register()
+                tree._begin(effects_of_kind.keep())
         except BaseException:
             await tree._stop()
             raise
@@ -265,6 +285,15 @@ class ValkeyTree:
             return ()
         return _snapshots(await self._store.call(self._membership(principal).prefix, "live", principal))
 
+    async def receipt(self, kind: str, text: str) -> Receipt:
+        """When, by whom and why the thing that the text names was last released.
+
+        `InvalidId`; `NotFound` if the last 10,000 releases don't hold it. Meant for operators: it does not
+        ask whose thing it is.
+        """
+        prefixes = [membership.prefix for membership in self._memberships]
+        return await receipt(self._store, prefixes, self._identify(kind, text))
+
     # What the handles do
 
     async def open_in(
@@ -356,12 +385,11 @@ class ValkeyTree:
         entry = cls(self, membership, identity, text, principal, parent, nonce, self.milliseconds(), flags)
         joined = flags == JOINED
         try:
-            answer = await membership.enter(nonce, *claim_of(entry, at_most or 0))
+            answer = await membership.enter(entry, at_most or 0)
         except (StoreError, asyncio.CancelledError):
             membership.owe(entry.field, "" if joined else nonce, "no answer to its claim", joined=joined)
             raise
         if answer[0] == "closed":
-            assert parent is not None
             raise _closed(parent, identity, text)
         if answer[0] == "full":
             raise ClaimRefused(f"there are {at_most} of kind {identity.kind} already", limit=at_most)
@@ -464,8 +492,7 @@ class ValkeyTree:
         return identity
 
     def _membership(self, principal: str) -> Membership:
-        each = self._memberships
-        return each[crc32(principal.encode("utf-8", "backslashreplace")) % len(each)]
+        return self._memberships[bucket_of(principal, len(self._memberships))]
 
     async def _tell_fenced(self, told: Callable[[], object]) -> None:
         try:
@@ -497,7 +524,9 @@ def _is_above(scope: SharedScope, entry: SharedEntry) -> bool:
     return above is scope
 
 
-def _closed(parent: SharedScope, identity: Identity, text: str) -> ScopeClosed:
+def _closed(parent: SharedScope | None, identity: Identity, text: str) -> ScopeClosed:
+    if parent is None:
+        return ScopeClosed(f"{identity.kind} {show(text)} was closed while it was opened; open it again")
     return ScopeClosed(
         f"{parent.kind} {show(parent.canonical)} is closed, so {identity.kind} {show(text)} "
         "can't be put into it; open a new scope"

@@ -1,0 +1,78 @@
+"""What must happen when a thing is released, though its owner may be dead: at least once, by anybody left."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from canonid.errors import StoreError, show
+from canonid.scopes.valkey.receipts import Released, group_of, read
+from canonid.scopes.valkey.store import Entry, Store, entry_of
+
+log = logging.getLogger("canonid.scopes")
+
+BLOCK = 1000  # milliseconds
+PAGE = 20
+
+Effect = Callable[[Released], Awaitable[object]]
+"""Called with each released thing of its kind, at least once: `released.key` tells a repetition."""
+
+
+class Effects:
+    """Runs the effect of one kind in one bucket, beside the other processes that registered it."""
+
+    def __init__(
+        self, store: Store, prefix: str, kind: str, effect: Effect, process: str, lease: float
+    ) -> None:
+        self._store = store
+        self._key = f"{prefix}released"
+        self._kind = kind
+        self._group = group_of(kind)
+        self._effect = effect
+        self._process = process
+        self._lease = lease
+
+    async def register(self, since: str = "$") -> None:
+        """From now on releases wait for this effect. `StoreError`."""
+        try:
+            await self._store.command("XGROUP", "CREATE", self._key, self._group, since, "MKSTREAM")
+        except StoreError as error:
+            if "BUSYGROUP" not in str(error):
+                raise
+
+    async def keep(self) -> None:
+        """Runs effects until it is cancelled."""
+        while True:
+            try:
+                await self.register("0")  # if the group is gone, so is the stream: all that is in it is new
+                while True:
+                    for entry in await self._next():
+                        await self._run(entry)
+            except StoreError as error:
+                log.debug("effects of %s wait for the store: %s", self._kind, error)
+                await asyncio.sleep(self._lease / 4)
+
+    async def _next(self) -> list[Entry]:
+        """Those that somebody began a lease ago and did not end, then new ones."""
+        idle = int(self._lease * 1000)
+        taken = await self._store.command(
+            "XAUTOCLAIM", self._key, self._group, self._process, idle, "0-0", "COUNT", PAGE
+        )
+        if taken[1]:
+            return [entry_of(entry) for entry in taken[1] if entry[1]]
+        return await self._store.read_group(
+            self._key, self._group, self._process, count=PAGE, block=BLOCK, within=BLOCK / 1000 + self._lease
+        )
+
+    async def _run(self, entry: Entry) -> None:
+        try:
+            for released in read(entry):
+                if released.identity.kind == self._kind:
+                    await self._effect(released)
+        except StoreError:
+            log.exception("a record of what was released is left out")
+        except Exception:
+            log.exception("an effect of %s failed; it is tried again", show(self._kind))
+            return
+        await self._store.command("XACK", self._key, self._group, entry[0])
