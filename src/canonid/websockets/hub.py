@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from canonid.aliases import Lineage, Store
 from canonid.core import Identity, Registry
+from canonid.counters import Counters
 from canonid.errors import LineageConflict, NotFound, ScopeClosed, UnknownName
 from canonid.scopes import Scope, ScopeTree
 from canonid.websockets import incidents
@@ -66,6 +67,7 @@ class Hub:
         _check_knows_parts(self.tree)
         self.tickets = Tickets(clock, ttl=limits.ticket_ttl)
         self.closes = Closes(limits.closes)
+        self.counters = Counters()
         self._store = store
         self._origins = frozenset(origins)
         self._allow_missing_origin = allow_missing_origin
