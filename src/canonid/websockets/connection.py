@@ -4,27 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import Any, Protocol
 
 from canonid.core import Identity
+from canonid.counters import Counters
 from canonid.errors import InvalidId, NotFound, ScopeClosed
 from canonid.scopes import Release, Scope
 from canonid.websockets import incidents
+from canonid.websockets.backpressure import Backpressure
 from canonid.websockets.codes import Code, Ending, Refusal, ending
 from canonid.websockets.limits import Limits
-from canonid.websockets.outbox import Outbox
+from canonid.websockets.outbox import Entry, Outbox
+from canonid.websockets.rates import Bucket
 from canonid.websockets.runs import Run
 from canonid.websockets.socket import Gone, Socket
-from canonid.websockets.wire import Message, decode, encode
+from canonid.websockets.wire import Message, decode, encode, size
 
 DROPPING = (Code.OVERLOADED, Code.NOT_AUTHENTICATED)  # endings after which nothing queued is sent any more
 
 
 class Host(Protocol):
     """What a connection asks of its hub."""
+
+    counters: Counters
+    backpressure: Backpressure
 
     async def answer(self, connection: Connection, message: Message) -> bool:
         """Whether the message was one of the hub's own; then it has been dealt with."""
@@ -52,10 +58,14 @@ class Connection:
         self._socket = socket
         self._host = host
         self._limits = limits
-        self._outbox = Outbox(limits.outbox_messages, limits.outbox_bytes)
+        self._outbox = Outbox(limits.outbox_messages, limits.outbox_bytes, self._count_shed)
         self._inbox: asyncio.Queue[Message] = asyncio.Queue(limits.inbox_messages)
         self._ended = asyncio.Event()
         self._waiting_since: float | None = None
+        now = self._active_at = asyncio.get_running_loop().time()
+        byte_burst = max(limits.byte_burst, limits.max_message)
+        self._messages = Bucket(limits.messages_per_second, limits.message_burst, now)
+        self._received = Bucket(limits.bytes_per_second, byte_burst, now)
 
     def __repr__(self) -> str:
         return f"<Connection {self.id}>"
@@ -65,9 +75,11 @@ class Connection:
     async def send(self, message: Mapping[str, Any]) -> bool:
         """Queue a message for the client, without waiting for it; False if the connection has ended.
 
-        Raises ValueError for what is no JSON or too big. A full queue ends the connection with 1013.
+        Raises ValueError for what is no JSON or too big. A full queue ends the connection with 1013, unless
+        the message's type has a policy.
         """
-        return self.put(encode(message, self._limits.outbox_bytes))
+        text = encode(message, self._limits.outbox_bytes)
+        return self.put(self._host.backpressure.apply(message, text))
 
     async def watch(self, thread: str) -> str:
         """Receive what is sent to a thread, and the events of runs that start in it; gives its canonical ID.
@@ -85,12 +97,13 @@ class Connection:
 
     # What the hub calls
 
-    def put(self, entry: str | Iterator[str]) -> bool:
+    def put(self, entry: Entry) -> bool:
         """Queue an encoded message or a replay of them. Never waits."""
         if self.ending is not None:
             return False
         if self._outbox.put(entry):
             return True
+        self._host.counters.add("limit_exceeded", limit="outbox", code=str(int(Code.OVERLOADED)))
         self.end(ending(Code.OVERLOADED))
         return False
 
@@ -110,6 +123,8 @@ class Connection:
             expiry = asyncio.get_running_loop().call_later(seconds, self.end, ending(Code.NOT_AUTHENTICATED))
             self._claim(scope, "expiry", expiry.cancel)
             self._claim(scope, "subscriptions", self._unsubscribe)
+            if self._limits.idle_timeout is not None:
+                self._start(scope, "idleness", partial(self._watch_idleness, self._limits.idle_timeout))
             self._start(scope, "reader", self._read)
             await self._ended.wait()
         except asyncio.CancelledError:
@@ -124,13 +139,25 @@ class Connection:
     # Its tasks
 
     async def _read(self) -> None:
+        loop = asyncio.get_running_loop()
         while True:
-            self._waiting_since = asyncio.get_running_loop().time()
+            self._waiting_since = loop.time()
             frame = await self._socket.receive()
             self._waiting_since = None
+            self._check_rates(frame.get("text") or "", loop.time())
             message = decode(frame, self._limits.max_message)
-            if message.get("type") != "pong" and not await self._host.answer(self, message):
+            if message.get("type") == "pong":
+                continue
+            self._active_at = loop.time()
+            if not await self._host.answer(self, message):
                 await self._inbox.put(message)
+
+    def _check_rates(self, text: str, now: float) -> None:
+        if not self._messages.take(1, now):
+            raise Refusal("too many messages", limit="messages_per_second")
+        # One that is too big is refused for that alone, when it is decoded.
+        if not self._received.take(min(size(text), self._limits.max_message), now):
+            raise Refusal("too many bytes", limit="bytes_per_second")
 
     async def _work(self) -> None:
         while True:
@@ -157,17 +184,34 @@ class Connection:
                 raise Refusal("no heartbeat")
             await self.send({"type": "ping", "n": number})
 
+    async def _watch_idleness(self, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        while (left := self._active_at + seconds - loop.time()) > 0:
+            await asyncio.sleep(left)
+            if self._waiting_since is None:  # the application keeps the reader from reading
+                self._active_at = loop.time()
+        raise Refusal(code=Code.IDLE, limit="idle_timeout")
+
     async def _guarded(self, scope: Scope, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         try:
             await work()
         except Gone as gone:
             self.end(gone.ending)
         except Refusal as refusal:
+            self._count(refusal)
             self.end(refusal.ending)
         except (NotFound, InvalidId):
             self.end(ending(Code.NOT_FOUND))
         except Exception as error:  # noqa: BLE001 - the application may raise anything
             self._fail(error, scope)
+
+    def _count(self, refusal: Refusal) -> None:
+        if refusal.limit is not None and self.ending is None:
+            code = str(refusal.ending.code)
+            self._host.counters.add("limit_exceeded", limit=refusal.limit, code=code)
+
+    def _count_shed(self, type: str, policy: str) -> None:
+        self._host.counters.add("shed", type=type, policy=policy)
 
     def _fail(self, error: Exception, scope: Scope) -> None:
         if isinstance(error, ScopeClosed) and (scope.closed or self.ending is not None):

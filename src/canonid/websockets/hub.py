@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapp
 from contextlib import asynccontextmanager, suppress
 from contextvars import Context
 from functools import partial
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from canonid.aliases import Lineage, Store
@@ -16,6 +17,7 @@ from canonid.counters import Counters
 from canonid.errors import LineageConflict, NotFound, ScopeClosed, UnknownName
 from canonid.scopes import Scope, ScopeTree
 from canonid.websockets import incidents
+from canonid.websockets.backpressure import Backpressure, Policy, Sheddable
 from canonid.websockets.closes import Close, Closes
 from canonid.websockets.codes import Code, Ending, Refusal, ending
 from canonid.websockets.connection import Connection
@@ -44,7 +46,8 @@ class Hub:
     Expects the kinds user, session (of a user), connection (of a session), thread (of a user) and run (of
     a thread). Without a `tree` it makes its own; a shared one must be `ScopeTree(with_parts(store.resolve))`.
     `authenticate` replaces tickets. `mint` gives the text of a new connection or run under its parent's
-    lineage, by default in the kind's canonical format. `clock` gives seconds since 1970. A hub belongs
+    lineage, by default in the kind's canonical format. `backpressure` says, by type of message, what may be
+    dropped or coalesced for a client that reads too slowly. `clock` gives seconds since 1970. A hub belongs
     to one event loop; only its `tickets` are usable before that runs, and from other threads. A shared
     tree must let a cleanup take `2 * limits.close_timeout`.
     """
@@ -59,6 +62,7 @@ class Hub:
         allow_missing_origin: bool = True,
         authenticate: Authenticate | None = None,
         mint: Mint | None = None,
+        backpressure: Mapping[str, Policy] = MappingProxyType({}),
         clock: Callable[[], float] = time.time,
         limits: Limits = Limits(),  # noqa: B008 - immutable
     ) -> None:
@@ -68,6 +72,7 @@ class Hub:
         self.tickets = Tickets(clock, ttl=limits.ticket_ttl)
         self.closes = Closes(limits.closes)
         self.counters = Counters()
+        self.backpressure = Backpressure(backpressure)
         self._store = store
         self._origins = frozenset(origins)
         self._allow_missing_origin = allow_missing_origin
@@ -98,21 +103,24 @@ class Hub:
         Any text that resolves names it. Raises InvalidId for a malformed text or another kind's, NotFound for
         an unknown one; so do the other two.
         """
-        text = encode(message, self._limits.outbox_bytes)
+        entry = self._encoded(message)
         names, live = await self._known(connection, "connection"), self._present.connections
-        return sum([live[name].put(text) for name in names & live.keys()])
+        return sum([live[name].put(entry) for name in names & live.keys()])
 
     async def send_to_user(self, user: str, message: Mapping[str, Any]) -> int:
         """How many of a user's connections a message was queued for. Never waits for a slow one."""
-        text = encode(message, self._limits.outbox_bytes)
+        entry = self._encoded(message)
         names = await self._known(user, "user")
-        return sum([live.put(text) for name in names for live in self._present.of_user[name]])
+        return sum([live.put(entry) for name in names for live in self._present.of_user[name]])
 
     async def send_to_thread(self, thread: str, message: Mapping[str, Any]) -> int:
         """How many connections that watch a thread a message was queued for. Never waits for a slow one."""
-        text = encode(message, self._limits.outbox_bytes)
+        entry = self._encoded(message)
         names = await self._known(thread, "thread")
-        return sum([live.put(text) for name in names for live in self._present.watching[name]])
+        return sum([live.put(entry) for name in names for live in self._present.watching[name]])
+
+    def _encoded(self, message: Mapping[str, Any]) -> str | Sheddable:
+        return self.backpressure.apply(message, encode(message, self._limits.outbox_bytes))
 
     async def start_run(
         self,
@@ -231,6 +239,8 @@ class Hub:
         try:
             try:
                 await socket.accept()
+                if self._present.handshakes > self._limits.handshakes:
+                    raise Refusal("too many handshakes", Code.OVERLOADED, limit="handshakes")
                 connection, session, live, seconds = await self._admit(socket, handshake)
             finally:
                 self._present.handshakes -= 1
@@ -239,6 +249,8 @@ class Hub:
             why = gone.ending
         except Refusal as refusal:
             why = refusal.ending
+            if refusal.limit is not None:
+                self.counters.add("limit_exceeded", limit=refusal.limit, code=str(why.code))
             await socket.close(why, self._limits.close_timeout)
         except Exception as error:  # noqa: BLE001 - the application's authenticate may raise anything
             why = ending(Code.INCIDENT, incidents.report(error, "a handshake"))
@@ -264,7 +276,7 @@ class Hub:
         if self._stopping:
             raise Refusal(code=Code.RESTARTING)
         if len(self._present.of_user[session_lineage.principal]) >= self._limits.connections_per_principal:
-            raise Refusal("too many connections")
+            raise Refusal("too many connections", limit="connections_per_principal")
         session = self._present.sessions.get(session_lineage.child) or self._opened(session_lineage)
         connection = Connection(
             socket, self, self._limits, id=lineage.child, session=session.id, principal=session.principal
