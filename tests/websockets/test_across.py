@@ -331,7 +331,7 @@ def test_a_user_has_so_many_connections_over_all_processes(pair: Make) -> None:
 )
 @pytest.mark.parametrize("how", ["stopped", "killed"])
 def test_events_wait_for_a_store_that_is_away_and_none_is_lost(
-    pair: Make, valkey: Server, how: str, seen: Callable[[str], None]
+    valkey: Server, pair: Make, how: str, seen: Callable[[str], None]
 ) -> None:
     a, b = pair(valkey)
 

@@ -3,6 +3,7 @@
 Mount a `Hub` in any ASGI framework. Runs outlive their connections and resume by sequence number.
 """
 
+from canonid.websockets.backpressure import Coalesce, DropOldest
 from canonid.websockets.closes import Close
 from canonid.websockets.codes import Code, Refusal
 from canonid.websockets.connection import Connection
@@ -16,9 +17,11 @@ from canonid.websockets.tickets import Ticket, Tickets
 
 __all__ = [
     "Close",
+    "Coalesce",
     "Code",
     "Connection",
     "Counts",
+    "DropOldest",
     "Grace",
     "Handshake",
     "Hub",

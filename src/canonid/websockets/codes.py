@@ -23,6 +23,7 @@ class Code(IntEnum):
     OVERLOADED = 1013
     NOT_AUTHENTICATED = 4401
     NOT_FOUND = 4404  # one answer for unknown, malformed and another principal's
+    IDLE = 4408  # not 1000, which is an end that the application chose
 
     @property
     def reason(self) -> str:
@@ -38,6 +39,7 @@ REASONS = {
     Code.OVERLOADED: "too slow to keep up",
     Code.NOT_AUTHENTICATED: "not authenticated or expired",
     Code.NOT_FOUND: "unknown or not yours",
+    Code.IDLE: "idle for too long",
 }
 
 
@@ -50,11 +52,15 @@ class Ending(NamedTuple):
 
 
 class Refusal(Exception):
-    """Raise it where a client broke a rule: its connection is closed with this code and reason."""
+    """Raise it where a client broke a rule: its connection is closed with this code and reason.
 
-    def __init__(self, reason: str = "", code: Code = Code.POLICY) -> None:
+    `limit` names the field of `Limits` that was exceeded, if one was; it is counted.
+    """
+
+    def __init__(self, reason: str = "", code: Code = Code.POLICY, *, limit: str | None = None) -> None:
         super().__init__(reason or code.reason)
         self.ending = ending(code, reason)
+        self.limit = limit
 
 
 def ending(code: Code, reason: str = "") -> Ending:

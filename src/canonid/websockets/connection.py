@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple, Protocol
 
@@ -12,13 +12,15 @@ from canonid.core import Identity
 from canonid.counters import Counters
 from canonid.errors import InvalidId, NotFound, ScopeClosed
 from canonid.scopes import Release, Scope
+from canonid.websockets.backpressure import Backpressure, Sheddable
 from canonid.websockets.codes import Code, Ending, Refusal, ending
 from canonid.websockets.limits import Limits
-from canonid.websockets.outbox import Outbox
+from canonid.websockets.outbox import Entry, Outbox
+from canonid.websockets.rates import Bucket
 from canonid.websockets.socket import Gone, Socket
 from canonid.websockets.streams import Stream
 from canonid.websockets.traffic import Traffic
-from canonid.websockets.wire import Message, decode, encode
+from canonid.websockets.wire import Message, decode, encode, size
 
 DROPPING = (Code.OVERLOADED, Code.NOT_AUTHENTICATED)  # endings after which nothing queued is sent any more
 
@@ -35,6 +37,7 @@ class Host(Protocol):
 
     counters: Counters
     traffic: Traffic
+    backpressure: Backpressure
 
     def beats(self, connection: Connection) -> Release:
         """Call the connection's `beat` once a heartbeat, until what this gives is called."""
@@ -66,13 +69,17 @@ class Connection:
         self._socket = socket
         self._host = host
         self._limits = limits
-        self._outbox = Outbox(limits.outbox_messages, limits.outbox_bytes)
+        self._outbox = Outbox(limits.outbox_messages, limits.outbox_bytes, self._count_shed)
         self._inbox: asyncio.Queue[Message] | None = None  # while the application is busy
         self._readers: set[asyncio.Task[None]] = set()
         self._writer: asyncio.Task[None] | None = None  # while the client does not keep up
         self._scope: Scope
         self._ended = asyncio.Event()
         self._waiting_since: float | None = None
+        now = self._active_at = asyncio.get_running_loop().time()
+        byte_burst = max(limits.byte_burst, limits.max_message)
+        self._messages = Bucket(limits.messages_per_second, limits.message_burst, now)
+        self._received = Bucket(limits.bytes_per_second, byte_burst, now)
 
     def __repr__(self) -> str:
         return f"<Connection {self.id}>"
@@ -82,14 +89,16 @@ class Connection:
     @property
     def queued(self) -> Queued:
         """What waits to be written to the client."""
-        return Queued(len(self._outbox), self._outbox.bytes)
+        return Queued(len(self._outbox), self._outbox.size)
 
     async def send(self, message: Mapping[str, Any]) -> bool:
         """Queue a message for the client, without waiting for it; False if the connection has ended.
 
-        Raises ValueError for what is no JSON or too big. A full queue ends the connection with 1013.
+        Raises ValueError for what is no JSON or too big. A full queue ends the connection with 1013, unless
+        the message's type has a policy.
         """
-        return self.put(encode(message, self._limits.outbox_bytes))
+        text = encode(message, self._limits.outbox_bytes)
+        return self.put(self._host.backpressure.apply(message, text))
 
     async def watch(self, thread: str) -> str:
         """Receive what is sent to a thread, and the events of runs that start in it; gives its canonical ID.
@@ -107,15 +116,17 @@ class Connection:
 
     # What the hub calls
 
-    def put(self, entry: str | Iterator[str]) -> bool:
+    def put(self, entry: Entry) -> bool:
         """Queue an encoded message or a replay of them. Never waits."""
         if self.ending is not None:
             return False
-        if self._writer is None and isinstance(entry, str) and self._socket.write(entry):
-            self._host.traffic.went(entry)
-            return True
+        if self._writer is None:
+            text = entry.text if isinstance(entry, Sheddable) else entry
+            if isinstance(text, str) and self._socket.write(text):
+                self._host.traffic.went(text)
+                return True
         if not self._outbox.put(entry):
-            self.end(ending(Code.OVERLOADED))
+            self._refuse(Refusal(code=Code.OVERLOADED, limit="outbox"))
             return False
         if self._writer is None:
             self._writer = asyncio.create_task(self._guarded(self._write), name=f"writer of {self.id}")
@@ -138,6 +149,9 @@ class Connection:
             expiry = loop.call_later(seconds, self.end, ending(Code.NOT_AUTHENTICATED))
             self._claim("expiry", expiry.cancel)
             self._claim("subscriptions", self._unsubscribe)
+            if self._limits.idle_timeout is not None:
+                self._watch_idleness(self._limits.idle_timeout)
+                self._claim("idleness", lambda: self._idleness.cancel())
             self._claim("reader", self._stop_reading)
             self._read_on()
             await self._ended.wait()
@@ -173,9 +187,13 @@ class Connection:
             self._waiting_since = loop.time()
             frame = await self._socket.receive()
             self._waiting_since = None
+            self._check_rates(frame.get("text") or "", loop.time())
             message = decode(frame, self._limits.max_message)
             self._host.traffic.came(frame["text"])
-            if message.get("type") == "pong" or await self._host.answer(self, message):
+            if message.get("type") == "pong":
+                continue
+            self._active_at = loop.time()
+            if await self._host.answer(self, message):
                 continue
             if self._inbox is not None:
                 await self._inbox.put(message)
@@ -187,6 +205,22 @@ class Connection:
                 await self._deliver(self._inbox)
                 self._readers.discard(me)
                 return
+
+    def _check_rates(self, text: str, now: float) -> None:
+        if not self._messages.take(1, now):
+            raise Refusal("too many messages", limit="messages_per_second")
+        # One that is too big is refused for that alone, when it is decoded.
+        if not self._received.take(min(size(text), self._limits.max_message), now):
+            raise Refusal("too many bytes", limit="bytes_per_second")
+
+    def _watch_idleness(self, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        if self._waiting_since is None:  # the application keeps the reader from reading
+            self._active_at = loop.time()
+        left = self._active_at + seconds - loop.time()
+        if left <= 0:
+            self._refuse(Refusal(code=Code.IDLE, limit="idle_timeout"))
+        self._idleness = loop.call_later(max(left, 0), self._watch_idleness, seconds)
 
     def _relieve(self) -> None:
         """The application takes its time: let another task read on."""
@@ -220,11 +254,20 @@ class Connection:
         except Gone as gone:
             self.end(gone.ending)
         except Refusal as refusal:
-            self.end(refusal.ending)
+            self._refuse(refusal)
         except (NotFound, InvalidId):
             self.end(ending(Code.NOT_FOUND))
         except Exception as error:  # noqa: BLE001 - the application may raise anything
             self._fail(error)
+
+    def _refuse(self, refusal: Refusal) -> None:
+        if refusal.limit is not None and self.ending is None:
+            code = str(refusal.ending.code)
+            self._host.counters.add("limit_exceeded", limit=refusal.limit, code=code)
+        self.end(refusal.ending)
+
+    def _count_shed(self, type: str, policy: str) -> None:
+        self._host.counters.add("shed", type=type, policy=policy)
 
     def _fail(self, error: Exception) -> None:
         if isinstance(error, ScopeClosed) and (self._scope.closed or self.ending is not None):

@@ -49,7 +49,7 @@ async def authenticated(
     except TimeoutError:
         if not limit.expired():
             raise  # the application's own, from a database or a network
-        ticket = None
+        raise Refusal(code=Code.NOT_AUTHENTICATED, limit="auth_timeout") from None
     if ticket is None or ticket.expires_at <= now():
         raise Refusal(code=Code.NOT_AUTHENTICATED)
     return ticket if ticket.issued_at is not None else ticket._replace(issued_at=began)

@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
 from contextvars import Context
+from types import MappingProxyType
 from typing import Any, TypeVar, cast
 from weakref import WeakValueDictionary
 
@@ -26,6 +27,7 @@ from canonid.websockets.backplane import (
     topic_channel,
     user_channel,
 )
+from canonid.websockets.backpressure import Backpressure, Policy
 from canonid.websockets.bodies import Bodies
 from canonid.websockets.closes import Close, Closes
 from canonid.websockets.codes import Code, Ending, Refusal, ending, shown
@@ -62,9 +64,10 @@ class Hub:
     a thread). Without a `tree` it makes its own; a shared one must be `ScopeTree(with_parts(store.resolve))`.
     `authenticate` replaces tickets. `mint` gives the text of a new connection or run under its parent's
     lineage, by default in the kind's canonical format. `ids` says which kind of ID stands in which fields of
-    messages, beside those named after their kind; None where there is none to check. `clock` gives seconds
-    since 1970. A hub belongs to one event loop; only its `tickets` are usable before that runs, and from
-    other threads. A shared tree must let a cleanup take `2 * limits.close_timeout`.
+    messages, beside those named after their kind; None where there is none to check. `backpressure` says,
+    by type of message, what may be dropped or coalesced for a client that reads too slowly. `clock` gives
+    seconds since 1970. A hub belongs to one event loop; only its `tickets` are usable before that runs, and
+    from other threads. A shared tree must let a cleanup take `2 * limits.close_timeout`.
     """
 
     def __init__(
@@ -79,6 +82,7 @@ class Hub:
         authenticate: Authenticate | None = None,
         mint: Mint | None = None,
         ids: Mapping[str, str | None] | None = None,
+        backpressure: Mapping[str, Policy] = MappingProxyType({}),
         clock: Callable[[], float] = time.time,
         limits: Limits = Limits(),  # noqa: B008 - immutable
     ) -> None:
@@ -90,6 +94,7 @@ class Hub:
         self.counters = Counters()
         self.traffic = Traffic()
         self._registry = registry
+        self.backpressure = Backpressure(backpressure)
         self._store = store
         self._recorder = Recorder(store)
         self._origins = frozenset(origins)
@@ -105,7 +110,9 @@ class Hub:
         self._present = Presence()
         self._runs = Runs(self._present, limits, clock, self.counters, backplane)
         self._shared_tree: Tree = self.tree
-        self._sending = Sending(store, self._present, self._runs, backplane, limits.outbox_bytes)
+        self._sending = Sending(
+            store, self._present, self._runs, self.backpressure, backplane, limits.outbox_bytes
+        )
         self._logged_out: dict[str, float] = {}
         self._stopping = False
         self._tasks: set[asyncio.Task[None]] = set()
@@ -321,6 +328,8 @@ class Hub:
         try:
             try:
                 await socket.accept()
+                if self._present.handshakes > self._limits.handshakes:
+                    raise Refusal("too many handshakes", Code.OVERLOADED, limit="handshakes")
                 connection, session, live, seconds = await self._admit(socket, handshake)
             finally:
                 self._present.handshakes -= 1
@@ -329,6 +338,8 @@ class Hub:
             why = gone.ending
         except Refusal as refusal:
             why = refusal.ending
+            if refusal.limit is not None:
+                self.counters.add("limit_exceeded", limit=refusal.limit, code=str(why.code))
             await socket.close(why, self._limits.close_timeout)
         except Exception as error:  # noqa: BLE001 - the application's authenticate may raise anything
             self.counters.add("incidents", during="handshake")
@@ -372,7 +383,7 @@ class Hub:
         # In one process nothing is waited for from here on, so no logout or shutdown can come in between.
         await self._check_may_enter(ticket, session_lineage)
         if len(self._present.of_user[session_lineage.principal]) >= self._limits.connections_per_principal:
-            raise Refusal("too many connections")
+            raise Refusal("too many connections", limit="connections_per_principal")
         session = await self._session(session_lineage)
         connection = Connection(
             socket, self, self._limits, id=lineage.child, session=session.id, principal=session.principal
@@ -394,7 +405,7 @@ class Hub:
         roots = await self._shared_tree.live(principal)
         connections = [node for root in roots for node in root.children if node.kind == "connection"]
         if len(connections) > self._limits.connections_per_principal:
-            raise Refusal("too many connections")
+            raise Refusal("too many connections", limit="connections_per_principal")
 
     async def _check_may_enter(self, ticket: Ticket, session: Lineage) -> None:
         over = self._logged_out.get(session.child, -1.0)
@@ -529,14 +540,12 @@ class Hub:
 
     def _hear(self, channel: str, told: str) -> None:
         match channel.partition("/"):
-            case ("user", _, _):
+            case ("user" | "topic", _, _):
                 kind, names, text = json.loads(told)
                 if kind == "started":
                     self._keep_doing(self._attach_watchers(text, names))
                 else:
-                    self._sending.put(kind, names, text)
-            case ("topic", _, _):
-                self._sending.put(*json.loads(told))
+                    self._sending.hear(kind, names, text)
             case ("process", _, _):
                 self._runs.cancel(told)
             case _:

@@ -10,11 +10,17 @@ class Limits(NamedTuple):
 
     auth_timeout: float = 5.0  # from accepting to being authenticated
     ticket_ttl: float = 30.0  # from issuing a ticket to connecting with it
+    handshakes: int = 500  # between accepting and being let in, at once; the next one is closed with 1013
     heartbeat: float = 20.0  # between two pings; a client silent for two of them is gone
     close_timeout: float = 2.0  # for what is queued, and again for the close frame; then the transport is cut
     session_grace: float = 60.0  # how long a session outlives its last connection and run
     max_message: int = 64 * 1024  # bytes of one message from a client
     ids_per_message: int = 100  # that are checked; a message with more is refused
+    messages_per_second: float = 50.0  # of one connection, pongs included; above that it is closed with 1008
+    message_burst: int = 250  # messages at once, after a silence
+    bytes_per_second: float = 256 * 1024
+    byte_burst: int = 2 * 1024 * 1024  # counts as `max_message` if that is more
+    idle_timeout: float | None = None  # without a message other than a pong; then it is closed with 4408
     inbox_messages: int = 16  # messages waiting for the application; then nothing more is read
     outbox_messages: int = 1000  # messages waiting for a client; then it is closed with 1013
     outbox_bytes: int = 1024 * 1024

@@ -24,7 +24,7 @@ class Mirror(Stream):
         super().__init__(id=record.run, thread=record.thread, principal=record.principal, limits=limits)
         self.process = record.process
         self._mirrors = mirrors
-        self._behind = False
+        self._missed = self._catching_up = False
 
     def cancel(self) -> None:
         """Ask the process that executes it."""
@@ -41,8 +41,9 @@ class Mirror(Stream):
 
     def fall_behind(self) -> None:
         """Something may have been missed: read it from the journal."""
-        if not self._behind and not self.ended:
-            self._behind = True
+        self._missed = True
+        if not self._catching_up and not self.ended:
+            self._catching_up = True
             self._mirrors.keep_doing(self._catch_up())
 
     def read(self, kept: Kept) -> None:
@@ -63,17 +64,20 @@ class Mirror(Stream):
             self._mirrors.drop(self)
 
     async def _catch_up(self) -> None:
-        while not self.ended:
-            try:
-                kept = await self._mirrors.backplane.journal.read(self.id, self.seq)
-            except StoreError as error:
-                log.warning("the events of run %s can't be read yet: %s", self.id, error)
-                await asyncio.sleep(AGAIN)
-                continue
-            self._behind = False
-            if kept is not None:
-                self.read(kept)
-            return
+        try:
+            while self._missed and not self.ended:
+                self._missed = False
+                try:
+                    kept = await self._mirrors.backplane.journal.read(self.id, self.seq)
+                except StoreError as error:
+                    log.warning("the events of run %s can't be read yet: %s", self.id, error)
+                    self._missed = True
+                    await asyncio.sleep(AGAIN)
+                else:
+                    if kept is not None:
+                        self.read(kept)
+        finally:
+            self._catching_up = False
 
 
 class Mirrors:
@@ -140,7 +144,12 @@ class Mirrors:
         """Do something in a task that is kept."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("a mirror of a run failed", exc_info=error)
 
     async def aclose(self) -> None:
         """End what is going on."""

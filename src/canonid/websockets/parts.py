@@ -14,6 +14,7 @@ OWNERS = {
     "reader": "connection",
     "heartbeat": "connection",
     "expiry": "connection",
+    "idleness": "connection",
     "subscriptions": "connection",
     "executor": "run",
 }

@@ -11,6 +11,8 @@ from canonid.aliases import Store
 from canonid.core import Identity
 from canonid.errors import UnknownName
 from canonid.websockets.backplane import Backplane, topic_channel, user_channel
+from canonid.websockets.backpressure import Backpressure
+from canonid.websockets.outbox import Entry
 from canonid.websockets.presence import Presence
 from canonid.websockets.running import Runs
 from canonid.websockets.streams import Subscriber
@@ -25,11 +27,18 @@ class Sending:
     """Finds who is meant by canonical ID, puts a message into their queues, and tells the other processes."""
 
     def __init__(
-        self, store: Store, present: Presence, runs: Runs, backplane: Backplane | None, limit: int
+        self,
+        store: Store,
+        present: Presence,
+        runs: Runs,
+        backpressure: Backpressure,
+        backplane: Backplane | None,
+        limit: int,
     ) -> None:
         self._store = store
         self._present = present
         self._runs = runs
+        self._backpressure = backpressure
         self._backplane = backplane
         self._limit = limit
 
@@ -40,7 +49,7 @@ class Sending:
         if self._backplane is not None:
             told = json.dumps([kind, sorted(names), encoded])
             await asyncio.gather(*[self._backplane.tell(user_channel(user), told) for user in users])
-        return self.put(kind, names, encoded)
+        return self._put(kind, names, self._backpressure.apply(message, encoded))
 
     async def send_to_topic(self, topic: str, message: Mapping[str, Any]) -> int:
         """To everybody who joined a topic; how many connections here it was queued for."""
@@ -48,11 +57,15 @@ class Sending:
         checked_topic(topic)
         if self._backplane is not None:
             await self._backplane.tell(topic_channel(topic), json.dumps(["topic", [topic], encoded]))
-        return self.put("topic", [topic], encoded)
+        return self._put("topic", [topic], self._backpressure.apply(message, encoded))
 
-    def put(self, kind: str, names: Iterable[str], encoded: str) -> int:
-        """Queue an encoded message here only; for how many connections."""
-        return sum([connection.put(encoded) for name in names for connection in self._meant(kind, name)])
+    def hear(self, kind: str, names: Iterable[str], encoded: str) -> None:
+        """What another process sends."""
+        message = json.loads(encoded) if self._backpressure else {}
+        self._put(kind, names, self._backpressure.apply(message, encoded))
+
+    def _put(self, kind: str, names: Iterable[str], entry: Entry) -> int:
+        return sum([connection.put(entry) for name in names for connection in self._meant(kind, name)])
 
     def _meant(self, kind: str, name: str) -> Iterable[Subscriber]:
         present = self._present

@@ -8,13 +8,14 @@ from typing import Protocol
 
 from canonid.websockets.codes import Refusal
 from canonid.websockets.limits import Limits
+from canonid.websockets.outbox import Entry
 from canonid.websockets.wire import encode
 
 
 class Subscriber(Protocol):
     subscriptions: set[Stream]
 
-    def put(self, entry: str | Iterator[str]) -> bool: ...
+    def put(self, entry: Entry) -> bool: ...
 
 
 class Stream:

@@ -31,8 +31,8 @@ def decode(frame: Mapping[str, Any], limit: int) -> Message:
     text = frame.get("text")
     if text is None:
         raise Refusal("expected a text frame, got a binary one")
-    if len(text) > limit or len(text.encode("utf-8", "surrogatepass")) > limit:
-        raise Refusal(f"a message may have {limit} bytes", Code.TOO_BIG)
+    if size(text) > limit:
+        raise Refusal(f"a message may have {limit} bytes", Code.TOO_BIG, limit="max_message")
     try:
         message = _decode(text)
         if "\\ud" in text or "\\uD" in text:
@@ -45,6 +45,11 @@ def decode(frame: Mapping[str, Any], limit: int) -> Message:
     if not isinstance(message, dict):
         raise Refusal("expected a JSON object")
     return message
+
+
+def size(text: str) -> int:
+    """Bytes of a text on the wire."""
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
 
 
 def text_field(message: Message, name: str) -> str:
