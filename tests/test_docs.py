@@ -30,6 +30,7 @@ from canonid.core.grammar import TYPES
 from canonid.core.snowflake import READY, layout
 from canonid.testing import serve
 from canonid.websockets import Hub
+from stores import Server
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -253,3 +254,14 @@ def test_links_lead_somewhere(page):
 def test_the_page_on_minting_runs():
     (code,) = blocks((ROOT / "docs" / "minting.md").read_text(), "python")
     exec(code, {})
+
+
+def test_the_python_of_the_scopes_page_prints_what_it_says(tmp_path, monkeypatch, capsys):
+    page = (ROOT / "docs" / "scopes.md").read_text()
+    monkeypatch.chdir(tmp_path)
+    kinds = "".join(f"[kinds.{kind}]\n" for kind in ("user", "session", "run", "tool"))
+    Path("canonid.toml").write_text(kinds)
+    (code,), (printed,) = blocks(page, "python"), blocks(page, "text")
+    with Server() as server:
+        exec(code.replace("redis://localhost:6379/0", server.url), {})
+    assert capsys.readouterr().out == printed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -20,7 +21,8 @@ class Process:
 
     def __init__(self, url: str, namespace: str, what: str, lease: float = LEASE) -> None:
         command = [sys.executable, "-m", "scopes.process", url, namespace, str(lease), what]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
         self.lines: list[str] = []
         self._reader = threading.Thread(target=self._read)
         self._reader.start()

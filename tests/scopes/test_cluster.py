@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Iterator
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 
 import pytest
 from redis.asyncio.cluster import RedisCluster
 
-from canonid import ClaimConflict, NotFound
+from canonid import ClaimConflict, NotFound, StoreError
 from canonid.scopes.valkey import ValkeyTree
 from canonid.scopes.valkey.store import bucket_of
 from faults import fault
@@ -146,3 +146,47 @@ def test_one_id_is_never_live_twice_across_the_cluster(primaries, namespace, see
 
     asyncio.run(main())
     seen("in 40 rounds never two owners, most with one; free again each time")
+
+
+@fault(
+    "one of three primaries is killed and starts again empty",
+    promised="what was live on it is put back; the others' principals notice nothing",
+)
+def test_a_primary_that_comes_back_empty_is_given_back_what_is_live(primaries, namespace, seen):
+    async def main():
+        async with joined(primaries, namespace, "a", "b") as (a, b):
+            principals = [f"user.{number}" for number in range(12)]
+            sessions = []
+            for number, principal in enumerate(principals):
+                session = await a.open("session", str(number), principal=principal)
+                await (await b.find("session", str(number), principal=principal)).claim("tool", str(number))
+                sessions.append(session)
+            primaries[1].kill()
+            primaries[1].start()
+
+            async def back():
+                with suppress(StoreError):
+                    for number, principal in enumerate(principals):
+                        if await live(b, principal) != [f"session.{number}", f"tool.{number}"]:
+                            return False
+                    return True
+                return False
+
+            await until(back)
+            assert not any(session.closed for session in sessions)
+            eve = next(name for name in ("eve1", "eve2", "eve3") if name not in principals)
+
+            async def reserved():
+                return await keys(primaries, f"{namespace}:id") == {
+                    f"{namespace}:id:{kind}/{kind}.{number}"
+                    for kind in ("session", "tool")
+                    for number in range(12)
+                }
+
+            await until(reserved)
+            for number in range(12):
+                with pytest.raises(ClaimConflict):
+                    await b.open("session", str(number), principal=eve)
+
+    asyncio.run(main())
+    seen("every session was live again on it, and no ID of theirs could be claimed by another")

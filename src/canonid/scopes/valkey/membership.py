@@ -53,6 +53,7 @@ class Member(Protocol):
     def milliseconds(self) -> int: ...
     def renewed(self) -> None: ...
     def fenced(self) -> None: ...
+    def rejoined(self) -> None: ...
 
 
 class Membership:
@@ -178,7 +179,7 @@ class Membership:
                 gone += chunk
                 self._release(chunk, answer[3])
                 if self.reservations is not None:
-                    self._begin(self._give_back(self.reservations, chunk))
+                    await self._give_back(self.reservations, chunk)
                 if answer[1]:
                     return gone
         finally:
@@ -186,7 +187,8 @@ class Membership:
             self._ending.discard(field)
 
     async def _give_back(self, reservations: Reservations, gone: Sequence[Gone]) -> None:
-        await asyncio.gather(*(reservations.give_back(field, self.prefix) for field, _, _ in gone))
+        with suppress(StoreError):  # a key that is left is taken over by the next claim
+            await asyncio.gather(*(reservations.give_back(field, self.prefix) for field, _, _ in gone))
 
     def owe(self, field: str, nonce: str, why: str = "", *, joined: bool = False) -> None:
         """Has it released in the store as soon as that answers."""
@@ -259,6 +261,7 @@ class Membership:
         log.warning("%s has a new epoch; putting back %d", self.process, len(self.held))
         await self._assert_again([entry for entry in self.held.values() if not entry.closed])
         await self._resync()
+        self._member.rejoined()
 
     async def _fence(self) -> None:
         log.error("%s was fenced: away for longer than its lease; closing what it held", self.process)
@@ -401,10 +404,7 @@ class Membership:
                 self.prefix, "claim", [(self.process, self._epoch or "", *claim_of(entry)) for entry in batch]
             )
             for entry, answer in zip(batch, answers, strict=True):
-                if answer[0] == "ok" and not await self._is_reserved(entry):
-                    self._release([(entry.field, "", entry.nonce)], "claimed by another")
-                    self.owe(entry.field, answer[1], "claimed by another", joined=entry.flags == JOINED)
-                elif answer[0] == "ok":
+                if answer[0] == "ok":
                     self._orphans.pop(entry.field, None)
                     if entry.nonce != answer[1]:  # a joined scope that others opened anew
                         self._digest = (self._digest + int(answer[1], 16) - int(entry.nonce, 16)) % DIGEST
@@ -416,11 +416,16 @@ class Membership:
                 else:
                     self._release([(entry.field, "", entry.nonce)], "claimed by another")
 
-    async def _is_reserved(self, entry: SharedEntry) -> bool:
-        if self.reservations is None:
-            return True
-        taken = await self.reservations.take(entry.field, entry.principal)
-        return taken and await self._is_confirmed(entry)
+    async def reserve_again(self, reservations: Reservations) -> None:
+        """Writes the keys of all that is held, which may have been on a server that lost its data."""
+
+        async def reserve(entry: SharedEntry) -> None:
+            taken = await reservations.take(entry.field, entry.principal)
+            if not taken or not await reservations.confirm(entry.field, entry.principal):
+                self._release([(entry.field, "", entry.nonce)], "claimed by another")
+                self.owe(entry.field, entry.nonce, "claimed by another", joined=entry.flags == JOINED)
+
+        await asyncio.gather(*(reserve(entry) for entry in list(self.held.values()) if not entry.closed))
 
     async def _adopt(self) -> None:
         async with self._renewing:

@@ -14,7 +14,7 @@ from canonid.errors import MissingExtra, StoreError
 try:
     from redis.asyncio import Redis
     from redis.asyncio.cluster import RedisCluster
-    from redis.exceptions import NoPermissionError, NoScriptError, RedisError, ResponseError
+    from redis.exceptions import NoPermissionError, NoScriptError, ResponseError
 except ImportError:
     raise MissingExtra("scopes on Valkey need another package: pip install 'canonid[valkey]'") from None
 
@@ -53,7 +53,8 @@ class Store:
         self._owned = isinstance(client, str)
         self.client: Any = Redis.from_url(client) if self._owned else client
         self.timeout = timeout
-        self._functions = True
+        # A cluster's client asks the server for the keys of each FCALL first, but knows those of EVALSHA.
+        self._functions = not isinstance(client, RedisCluster)
         self._calls: set[asyncio.Future[Any]] = set()
         self._slots = asyncio.Semaphore(AT_ONCE)
 
@@ -77,7 +78,7 @@ class Store:
     async def read(self, key: str, *, block: int, within: float) -> list[Entry]:
         """Entries of a stream from its beginning; waits up to `block` milliseconds for the first."""
         command = ("XREAD", "COUNT", 100, "BLOCK", block, "STREAMS", key, 0)
-        return entries_of(await self._in_time(within, self.client.execute_command(*command)))
+        return await self._read(key, command, within)
 
     async def read_group(
         self, key: str, group: str, consumer: str, *, count: int, block: int, within: float
@@ -85,13 +86,23 @@ class Store:
         """New entries of a stream for one consumer of a group; waits as `read`."""
         options = ("COUNT", count, "BLOCK", block, "STREAMS", key, ">")
         command = ("XREADGROUP", "GROUP", group, consumer, *options)
-        return entries_of(await self._in_time(within, self.client.execute_command(*command)))
+        return await self._read(key, command, within)
 
     async def aclose(self) -> None:
         """Closes the client, unless it is the caller's."""
         await end_tasks(self._calls)
         if self._owned:
             await self.client.aclose()
+
+    async def _read(self, key: str, command: Sequence[Argument], within: float) -> list[Entry]:
+        async def call() -> Any:
+            if not isinstance(self.client, RedisCluster):
+                return await self.client.execute_command(*command)
+            await self.client.initialize()
+            node = self.client.get_node_from_key(key)
+            return await self.client.execute_command(*command, target_nodes=node)
+
+        return entries_of(await self._in_time(within, call()))
 
     async def _in_time(self, within: float | None, answer: Coroutine[Any, Any, Any]) -> Any:
         # A task, because a client that connects may lose the cancellation that a timeout is.
@@ -103,7 +114,9 @@ class Store:
             if not call.done():
                 raise StoreError("the store of scopes gave no answer in time", path="valkey")
             return plain(call.result())
-        except (RedisError, OSError, UnicodeDecodeError) as error:
+        except StoreError:
+            raise
+        except Exception as error:  # besides its own, a client that loses a connection raises what it meets
             raise StoreError(f"the store of scopes failed: {str(error)[:200]}", path="valkey") from error
         finally:
             call.cancel()
@@ -133,8 +146,7 @@ class Store:
         except ResponseError as error:
             if "function not found" not in str(error).lower():
                 raise
-        everywhere = {"target_nodes": RedisCluster.PRIMARIES} if isinstance(self.client, RedisCluster) else {}
-        await call("FUNCTION LOAD", "REPLACE", LIBRARY, **everywhere)
+        await call("FUNCTION LOAD", "REPLACE", LIBRARY)
         return await call("FCALL", PREFIX + step, 1, prefix, *arguments)
 
     async def _pipeline(self, prefix: str, step: str, calls: Sequence[Sequence[Argument]]) -> list[Any]:

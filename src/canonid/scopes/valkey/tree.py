@@ -160,11 +160,11 @@ class ValkeyTree:
         `client` is a client of `redis.asyncio` (Redis, RedisCluster, or one of a Sentinel) that stays the
         caller's, or a URL. What a process holds is released by the others within two leases, in seconds, of
         its death. `process` names it for people. All processes of a `namespace` give the same number of
-        `buckets`: 1, or many to spread the principals over a cluster. `on_fenced` is called after others have
-        taken over what this process held. `effects`: for each kind what must happen when a thing of that kind
-        was released, whoever owned it: one of the processes that name it awaits it at least once.
-        `resolve`, `release_timeout` (of each cleanup), `on_failure` and
-        `clock` as for `ScopeTree`.
+        `buckets`: 1, or some to spread the principals over a cluster, each with a connection.
+        `on_fenced` is called after others have taken over what this process held. `effects`: for each kind
+        what must happen when a thing of that kind was released, whoever owned it; one of the processes that
+        name the kind awaits it, at least once. `resolve`, `release_timeout` (of each cleanup), `on_failure`
+        and `clock` as for `ScopeTree`.
         """
         store = Store(client, timeout=lease / 2)
         tree = cls(
@@ -182,8 +182,8 @@ class ValkeyTree:
         )
         tree._begin(tree.pulse.keep())
         try:
-            if buckets == 1:
-                await tree._memberships[0].ready()
+            for membership in tree._memberships:
+                await membership.ready()
             for effects_of_kind in tree._effects:
                 await effects_of_kind.register()
                 tree._begin(effects_of_kind.keep())
@@ -358,6 +358,12 @@ class ValkeyTree:
         """A membership has a new lease."""
         ends = [membership.lease_ends for membership in self._memberships if membership.process_joined]
         self._lease_ends = min(ends, default=float("inf"))
+
+    def rejoined(self) -> None:
+        """A bucket's server lost data, or may have: the keys of IDs that it held may belong to any bucket."""
+        for membership in self._memberships:
+            if membership.reservations is not None:
+                self._begin(membership.reserve_again(membership.reservations))
 
     def fenced(self) -> None:
         """A membership was fenced."""

@@ -1,0 +1,1 @@
+"""A package, so that benchmarks/scopes.py is not found in its place."""
