@@ -12,7 +12,7 @@ from contextvars import Context
 from typing import Any, TypeVar, cast
 from weakref import WeakValueDictionary
 
-from canonid import incidents, logs
+from canonid import incidents
 from canonid.aliases import Lineage, Store
 from canonid.core import Identity, Registry
 from canonid.counters import Counters
@@ -412,8 +412,7 @@ class Hub:
         self._present.arrive(connection)
         session.keep(connection)
         try:
-            principal, its_session = connection.principal, connection.session
-            with logs.bound(principal=principal, session=its_session, connection=connection.id):
+            with connection.bound():
                 await connection.serve(live.local, seconds)
         finally:
             self._present.leave(connection)
