@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 import socket
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,7 +24,8 @@ from websockets.sync.client import connect
 from canonid import Registry, UnknownName
 from canonid.aliases import SQLiteStore
 from canonid.integrations import Boundary, Refused
-from canonid.testing import serve
+from canonid.testing import Client, ClosedEarly, serve
+from canonid.websockets import Hub
 
 USER = "user_1700000000000_1_0a1b2c3d"  # as auth writes it
 THREAD = "session_66599_efa61c50"  # as the backend writes it
@@ -398,3 +400,25 @@ def test_a_websocket_gets_its_ids_canonical(both, registry):
     url, _ = both
     with connect(url.replace("http", "ws") + f"/ws?thread={THREAD}", subprotocols=["canonid.v1"]) as client:
         assert json.loads(client.recv(timeout=20)) == {"thread": registry.canonical(THREAD, "thread")}
+
+
+def test_a_hub_stands_behind_a_boundary(registry, store):
+    user, session = registry.mint("user"), registry.mint("session")
+    store.record(user)
+    store.record(session, parent=user)
+    hub = Hub(registry, store)
+
+    def issue() -> str:
+        return hub.tickets.issue(principal=user, session=session, expires_at=time.time() + 60)
+
+    async def main(url: str) -> None:
+        async with Client(f"{url}/?thread={THREAD}", issue) as client:
+            assert client.session == session
+        with pytest.raises(ClosedEarly) as closed:
+            await Client(f"{url}/?thread=nothing", issue).connect()
+        assert (closed.value.code, closed.value.reason) == (4404, "query thread: unknown")
+
+    with serve(Boundary(hub, registry, **DECLARED, store=store, counters=hub.counters)) as url:
+        asyncio.run(main(url))
+    counted_here = {labels["reason"] for name, labels, _ in hub.counters if name == "boundary_ids"}
+    assert counted_here == {"accepted", "unknown"}

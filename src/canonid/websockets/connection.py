@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from typing import Any, NamedTuple, Protocol
 
-from canonid import incidents
+from canonid import incidents, logs
 from canonid.core import Identity
 from canonid.counters import Counters
 from canonid.errors import InvalidId, NotFound, ScopeClosed
@@ -138,6 +138,11 @@ class Connection:
             self.ending = why
             self._ended.set()
 
+    def bound(self) -> AbstractContextManager[None]:
+        """What is logged in the block is about this connection."""
+        its = {"principal": self.principal, "session": self.session, "connection": self.id}
+        return logs.bound(**its, thread=None, run=None)
+
     async def serve(self, scope: Scope, seconds: float) -> None:
         """Run until it ends, for at most `seconds`. Closing the scope ends it, and it closes the scope."""
         loop = asyncio.get_running_loop()
@@ -249,16 +254,17 @@ class Connection:
         self._writer = None
 
     async def _guarded(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        try:
-            await work()
-        except Gone as gone:
-            self.end(gone.ending)
-        except Refusal as refusal:
-            self._refuse(refusal)
-        except (NotFound, InvalidId):
-            self.end(ending(Code.NOT_FOUND))
-        except Exception as error:  # noqa: BLE001 - the application may raise anything
-            self._fail(error)
+        with self.bound():  # the writer may have been started by anybody who sends
+            try:
+                await work()
+            except Gone as gone:
+                self.end(gone.ending)
+            except Refusal as refusal:
+                self._refuse(refusal)
+            except (NotFound, InvalidId):
+                self.end(ending(Code.NOT_FOUND))
+            except Exception as error:  # noqa: BLE001 - the application may raise anything
+                self._fail(error)
 
     def _refuse(self, refusal: Refusal) -> None:
         if refusal.limit is not None and self.ending is None:

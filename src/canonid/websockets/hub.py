@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar, cast
 from weakref import WeakValueDictionary
 
-from canonid import incidents, logs
+from canonid import incidents
 from canonid.aliases import Lineage, Store
 from canonid.core import Identity, Registry
 from canonid.counters import Counters
@@ -423,8 +423,7 @@ class Hub:
         self._present.arrive(connection)
         session.keep(connection)
         try:
-            principal, its_session = connection.principal, connection.session
-            with logs.bound(principal=principal, session=its_session, connection=connection.id):
+            with connection.bound():
                 await connection.serve(live.local, seconds)
         finally:
             self._present.leave(connection)

@@ -17,7 +17,8 @@ from canonid.websockets.socket import Event, Receive, Send
 async def tree(hub: Hub, user: str) -> list[dict[str, Any]]:
     """The live sessions of a user with all below, as JSON: connections, runs and what they hold.
 
-    Any text that resolves names the user. Raises NotFound for unknown, ambiguous and malformed ones alike.
+    Of every process; queues, watched threads and events only of what lives in this one. Any text that
+    resolves names the user. Raises NotFound for unknown, ambiguous and malformed ones alike.
     """
     try:
         live = await hub.live_of(user)
