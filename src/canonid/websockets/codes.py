@@ -44,11 +44,15 @@ REASONS = {
 
 
 class Ending(NamedTuple):
-    """Why a connection ends. Not `ours` where the client, the network or the server below us ended it."""
+    """Why a connection ends. Not `ours` where the client, the network or the server below us ended it.
+
+    `flush`: whether what is queued is still sent.
+    """
 
     code: int
     reason: str
     ours: bool = True
+    flush: bool = True
 
 
 class Refusal(Exception):

@@ -22,6 +22,7 @@ from canonid.websockets.streams import Stream
 from canonid.websockets.traffic import Traffic
 from canonid.websockets.wire import Message, decode, encode, size
 
+PAUSE = 0.05  # seconds between two looks whether the process may send again
 DROPPING = (Code.OVERLOADED, Code.NOT_AUTHENTICATED)  # endings after which nothing queued is sent any more
 
 
@@ -37,6 +38,11 @@ class Host(Protocol):
 
     counters: Counters
     traffic: Traffic
+
+    @property
+    def may_send(self) -> bool:
+        """Whether this process may say something to clients: not when others may have taken over from it."""
+
     backpressure: Backpressure
 
     def beats(self, connection: Connection) -> Release:
@@ -122,7 +128,7 @@ class Connection:
             return False
         if self._writer is None:
             text = entry.text if isinstance(entry, Sheddable) else entry
-            if isinstance(text, str) and self._socket.write(text):
+            if isinstance(text, str) and self._host.may_send and self._socket.write(text):
                 self._host.traffic.went(text)
                 return True
         if not self._outbox.put(entry):
@@ -242,6 +248,8 @@ class Connection:
 
     async def _write(self) -> None:
         while (text := self._outbox.take()) is not None:
+            while not self._host.may_send:  # noqa: ASYNC110 - a lease has no event
+                await asyncio.sleep(PAUSE)
             try:
                 await self._socket.send(text)
                 self._host.traffic.went(text)
@@ -297,7 +305,7 @@ class Connection:
         writer, why = self._writer, self._why()
         if writer is None:
             return
-        if why.ours and why.code not in DROPPING:
+        if why.ours and why.flush and why.code not in DROPPING:
             await asyncio.wait({writer}, timeout=self._limits.close_timeout)
         writer.cancel()
         await asyncio.wait({writer}, timeout=self._limits.close_timeout)

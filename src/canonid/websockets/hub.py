@@ -442,6 +442,11 @@ class Hub:
 
     # What connections ask of their hub
 
+    @property
+    def may_send(self) -> bool:
+        """Whether nobody else can have taken over what this process holds."""
+        return self._backplane is None or self._backplane.may_send
+
     def beats(self, connection: Connection) -> Release:
         """Ping a connection once a heartbeat, until what this gives is called."""
         return self._heartbeats.add(connection)
@@ -529,7 +534,7 @@ class Hub:
     def _fenced(self) -> None:
         """Others have taken over what this process held; its clients come back, and find it there."""
         for connection in self._present.connections.values():
-            connection.end(ending(Code.RESTARTING))
+            connection.end(ending(Code.RESTARTING)._replace(flush=False))
 
     async def _tell_of(self, run: Run) -> None:
         """Whoever watches the run's thread elsewhere sees it too."""

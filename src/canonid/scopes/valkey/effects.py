@@ -19,6 +19,10 @@ Effect = Callable[[Released], Awaitable[object]]
 """Called with each released thing of its kind, at least once: `released.key` tells a repetition."""
 
 
+class NotYet(Exception):
+    """An effect raises it to be called again after a lease."""
+
+
 class Effects:
     """Runs the effect of one kind in one bucket, beside the other processes that registered it."""
 
@@ -67,11 +71,17 @@ class Effects:
 
     async def _run(self, entry: Entry) -> None:
         try:
-            for released in read(entry):
-                if released.identity.kind == self._kind:
-                    await self._effect(released)
+            every = list(read(entry))
         except StoreError:
             log.exception("a record of what was released is left out")
+            every = []
+        try:
+            for released in every:
+                if released.identity.kind == self._kind:
+                    await self._effect(released)
+        except NotYet as reason:
+            log.debug("an effect of %s has to wait: %s", show(self._kind), reason)
+            return
         except Exception:
             log.exception("an effect of %s failed; it is tried again", show(self._kind))
             return

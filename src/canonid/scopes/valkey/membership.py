@@ -273,11 +273,11 @@ class Membership:
         self._epoch = None
         self.lease_ends = float("-inf")
         self.process = f"{self._member.label}-{token_hex(4)}"
+        self._member.fenced()
         for entry in reversed(lost):
             entry.end("fenced")
             if entry.local is not None:
                 entry.local._begin_closing()
-        self._member.fenced()
         await self._join()
 
     def _renewed(self, sent: float) -> None:

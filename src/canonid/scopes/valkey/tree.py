@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextvars import Context
 from inspect import isawaitable
 from types import TracebackType
@@ -279,6 +279,14 @@ class ValkeyTree:
             raise NotFound
         return self._handle(membership, identity, principal, answer)
 
+    async def is_member(self, process: str, principal: str) -> bool:
+        """Whether a process, as a `Released.owner` names it, still counts where that principal's things are.
+
+        StoreError. One round trip.
+        """
+        key = f"{self._membership(principal).prefix}process:{process}"
+        return bool(await self._store.command("EXISTS", key))
+
     async def live(self, principal: str) -> tuple[Snapshot, ...]:
         """What is live for one principal in all processes: its roots with all that is below, oldest first."""
         if not isinstance(principal, str):
@@ -369,8 +377,15 @@ class ValkeyTree:
         """A membership was fenced."""
         self._fences += 1
         self._lease_ends = float("-inf")
-        if self._on_fenced is not None:
-            self._begin(self._tell_fenced(self._on_fenced))
+        if self._on_fenced is None:
+            return
+        try:
+            answer = self._on_fenced()
+        except Exception:
+            log.exception("on_fenced raised")
+            return
+        if isawaitable(answer):
+            self._begin(self._tell_fenced(answer))
 
     async def _enter(
         self,
@@ -500,11 +515,9 @@ class ValkeyTree:
     def _membership(self, principal: str) -> Membership:
         return self._memberships[bucket_of(principal, len(self._memberships))]
 
-    async def _tell_fenced(self, told: Callable[[], object]) -> None:
+    async def _tell_fenced(self, answer: Awaitable[object]) -> None:
         try:
-            answer = told()
-            if isawaitable(answer):
-                await answer
+            await answer
         except Exception:
             log.exception("on_fenced raised")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from collections.abc import Callable, Sequence
 from secrets import token_hex
 from typing import Any
@@ -11,11 +12,12 @@ from typing import Any
 from redis.asyncio import Redis
 
 from canonid.scopes import Resolve
-from canonid.scopes.valkey import ValkeyTree
-from canonid.websockets.backplane import Hear, run_channel
+from canonid.scopes.valkey import NotYet, Released, ValkeyTree
+from canonid.websockets.backplane import Hear, RunRecord, run_channel
 from canonid.websockets.limits import Limits
+from canonid.websockets.runs import LOST, event_text
 from canonid.websockets.tickets import Ticket
-from canonid.websockets.valkey.journal import ValkeyJournal
+from canonid.websockets.valkey.journal import LAST, ValkeyJournal
 from canonid.websockets.valkey.lines import Client, Lines
 from canonid.websockets.valkey.tickets import ValkeyTickets
 
@@ -32,17 +34,20 @@ class ValkeyBackplane:
         namespace: str = "canonid",
         buckets: int = 1,
         limits: Limits = Limits(),  # noqa: B008 - immutable
+        clock: Callable[[], float] = time.time,
     ) -> None:
         """`client`, `lease` (seconds), `process`, `namespace` and `buckets` as for `ValkeyTree.join`.
 
-        `limits` must be those of the hub.
+        `limits` must be those of the hub. `clock` gives seconds since 1970.
         """
         self._own = isinstance(client, str)
         self._client: Client = Redis.from_url(client) if isinstance(client, str) else client
         self._process = f"{process or f'{socket.gethostname()}-{os.getpid()}'}-{token_hex(4)}"
         self._options: dict[str, Any] = {"lease": lease, "namespace": namespace, "buckets": buckets}
+        self._limits = limits
+        self._clock = clock
         prefix = f"{namespace}:"
-        self._journal = ValkeyJournal(self._client, prefix, limits)
+        self._journal = ValkeyJournal(self._client, prefix, limits, clock)
         self._tickets = ValkeyTickets(self._client, prefix)
         self._lines = Lines(self._client, self._process, prefix)
         self._tree: ValkeyTree | None = None
@@ -79,9 +84,24 @@ class ValkeyBackplane:
             process=self._process,
             release_timeout=release_timeout,
             on_fenced=on_fenced,
+            effects={"run": self._end_lost},
             **self._options,
         )
         self._lines.start(hear, relisten)
+
+    async def _end_lost(self, released: Released) -> None:
+        """Ends a run that was released, if its executor did not: by then it must be gone."""
+        run = released.identity.canonical
+        kept = await self._journal.read(run, LAST)
+        if kept is None or kept.record.ended:
+            return
+        if await self.tree.is_member(released.owner, released.principal):
+            raise NotYet("its executor is ending it")
+        await self._journal.lose(run, self._lost_text)
+
+    def _lost_text(self, record: RunRecord) -> str:
+        at, limit = self._clock(), self._limits.run_bytes
+        return event_text(record.run, record.thread, record.seq + 1, LOST, None, at, limit, final=True)
 
     async def aclose(self) -> None:
         await self._lines.aclose()
