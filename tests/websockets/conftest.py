@@ -101,12 +101,14 @@ class Client:
                 seen.append(message)
         return seen
 
-    async def ended(self) -> tuple[int | None, str | None]:
-        """Read to the end: the close code and reason that this side saw."""
+    async def ended(self, messages: list[dict[str, Any]] | None = None) -> tuple[int | None, str | None]:
+        """Read to the end: the close code and reason that this side saw, and the messages before."""
         async with asyncio.timeout(PATIENCE):
             with suppress(ConnectionClosed):
                 while True:
-                    await self.raw.recv()
+                    text = await self.raw.recv()
+                    if messages is not None:
+                        messages.append(json.loads(text))
             await self.raw.wait_closed()
         return self.raw.close_code, self.raw.close_reason
 
@@ -168,14 +170,20 @@ class World:
         return ["canonid.v1", f"ticket.{self.ticket(person)}"]
 
     async def connect(
-        self, person: Person | None = None, *, ticket: str | None = None, pongs: bool = True, **options: Any
+        self,
+        person: Person | None = None,
+        *,
+        ticket: str | None = None,
+        pongs: bool = True,
+        port: int | None = None,
+        **options: Any,
     ) -> Client:
         """A client that has finished the WebSocket handshake, nothing more."""
         if person is not None:
             ticket = await self.issue(person)
         offered = ["canonid.v1", *([f"ticket.{ticket}"] if ticket else [])]
         options = {"subprotocols": offered, "ping_interval": None, "proxy": None} | options
-        client = Client(await connect(f"ws://127.0.0.1:{self.server.port}/", **options), pongs)
+        client = Client(await connect(f"ws://127.0.0.1:{port or self.server.port}/", **options), pongs)
         self._clients.append(client)
         return client
 
@@ -184,6 +192,10 @@ class World:
         client = await self.connect(person, **options)
         await client.receive("ready")
         return client
+
+    async def ready_at(self, port: int, person: Person) -> Client:
+        """A client that was let in by the server of another process."""
+        return await self.ready(person, port=port)
 
     async def watching(self, person: Person, thread: str | None = None, **options: Any) -> Client:
         """A client that was let in and watches a thread."""
