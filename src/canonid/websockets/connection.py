@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import random
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Protocol
 
 from canonid.core import Identity
@@ -15,7 +16,8 @@ from canonid.errors import InvalidId, NotFound, ScopeClosed
 from canonid.scopes import Release, Scope
 from canonid.websockets import incidents
 from canonid.websockets.backpressure import Backpressure
-from canonid.websockets.codes import Code, Ending, Refusal, ending
+from canonid.websockets.cancelling import cancelled
+from canonid.websockets.codes import Code, Ending, Refusal, ending, restarting, sole
 from canonid.websockets.limits import Limits
 from canonid.websockets.outbox import Entry, Outbox
 from canonid.websockets.rates import Bucket
@@ -96,6 +98,21 @@ class Connection:
         self.end(ending(Code(code), reason))
 
     # What the hub calls
+
+    @cached_property
+    def retry_after(self) -> float:
+        """Seconds after which the client is to come back when the server restarts; not the same for all."""
+        return random.uniform(self._limits.retry_after_min, self._limits.retry_after_max)  # noqa: S311
+
+    def tell_restarting(self) -> None:
+        """Say that nothing is taken any more, and when it will be again."""
+        hint = {"type": "restarting", "retry_after_ms": round(self.retry_after * 1000)}
+        self.put(encode(hint, self._limits.outbox_bytes))
+
+    def restart(self) -> None:
+        """Tell the client when to come back, and end."""
+        self.tell_restarting()
+        self.end(restarting(self.retry_after))
 
     def put(self, entry: Entry) -> bool:
         """Queue an encoded message or a replay of them. Never waits."""
@@ -195,15 +212,22 @@ class Connection:
     async def _guarded(self, scope: Scope, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         try:
             await work()
-        except Gone as gone:
-            self.end(gone.ending)
-        except Refusal as refusal:
-            self._count(refusal)
-            self.end(refusal.ending)
-        except (NotFound, InvalidId):
-            self.end(ending(Code.NOT_FOUND))
-        except Exception as error:  # noqa: BLE001 - the application may raise anything
-            self._fail(error, scope)
+        except BaseException as error:
+            if cancelled(error):
+                raise
+            self._end_by(sole(error), scope)
+
+    def _end_by(self, error: BaseException, scope: Scope) -> None:
+        match error:
+            case Gone():
+                self.end(error.ending)
+            case Refusal():
+                self._count(error)
+                self.end(error.ending)
+            case NotFound() | InvalidId():
+                self.end(ending(Code.NOT_FOUND))
+            case _:
+                self._fail(error, scope)
 
     def _count(self, refusal: Refusal) -> None:
         if refusal.limit is not None and self.ending is None:
@@ -213,7 +237,7 @@ class Connection:
     def _count_shed(self, type: str, policy: str) -> None:
         self._host.counters.add("shed", type=type, policy=policy)
 
-    def _fail(self, error: Exception, scope: Scope) -> None:
+    def _fail(self, error: BaseException, scope: Scope) -> None:
         if isinstance(error, ScopeClosed) and (scope.closed or self.ending is not None):
             return  # whoever works for a connection may find it ended before they are stopped
         self.incident = incidents.report(error, f"connection {self.id}")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, nullcontext, suppress
 from contextvars import Context
 from functools import partial
 from types import MappingProxyType
@@ -18,8 +19,9 @@ from canonid.errors import LineageConflict, NotFound, ScopeClosed, UnknownName
 from canonid.scopes import Scope, ScopeTree
 from canonid.websockets import incidents
 from canonid.websockets.backpressure import Backpressure, Policy, Sheddable
+from canonid.websockets.cancelling import cancelled
 from canonid.websockets.closes import Close, Closes
-from canonid.websockets.codes import Code, Ending, Refusal, ending
+from canonid.websockets.codes import Code, Ending, Refusal, ending, restarting, sole
 from canonid.websockets.connection import Connection
 from canonid.websockets.handshake import Authenticate, Handshake, authenticated, check_origin
 from canonid.websockets.limits import Limits
@@ -29,6 +31,7 @@ from canonid.websockets.retention import Retention
 from canonid.websockets.runs import CANCELLED, COMPLETED, FAILED, GONE, LOST, OnLastDetach, Run
 from canonid.websockets.sessions import Session
 from canonid.websockets.socket import Event, Gone, Receive, Send, Socket
+from canonid.websockets.stopping import before_sigterm
 from canonid.websockets.tickets import Ticket, Tickets
 from canonid.websockets.wire import Message, count_field, encode, text_field
 
@@ -37,6 +40,7 @@ OnMessageT = TypeVar("OnMessageT", bound=OnMessage)
 Execute = Callable[[Run], Awaitable[object]]
 Mint = Callable[[str, Lineage], str]
 
+DRAIN_TICK = 0.05  # seconds between two looks at what is left
 LOGOUT_MEMORY = 600.0  # seconds; longer than any ticket lives and any handshake takes
 
 
@@ -47,9 +51,10 @@ class Hub:
     a thread). Without a `tree` it makes its own; a shared one must be `ScopeTree(with_parts(store.resolve))`.
     `authenticate` replaces tickets. `mint` gives the text of a new connection or run under its parent's
     lineage, by default in the kind's canonical format. `backpressure` says, by type of message, what may be
-    dropped or coalesced for a client that reads too slowly. `clock` gives seconds since 1970. A hub belongs
-    to one event loop; only its `tickets` are usable before that runs, and from other threads. A shared
-    tree must let a cleanup take `2 * limits.close_timeout`.
+    dropped or coalesced for a client that reads too slowly. `drain_on_sigterm` keeps SIGTERM from the server
+    until runs have ended, for at most `limits.shutdown_grace`; the lifespan must then run in the main thread.
+    `clock` gives seconds since 1970. A hub belongs to one event loop; only its `tickets` are usable before
+    that runs, and from other threads. A shared tree must let a cleanup take `2 * limits.close_timeout`.
     """
 
     def __init__(
@@ -63,6 +68,7 @@ class Hub:
         authenticate: Authenticate | None = None,
         mint: Mint | None = None,
         backpressure: Mapping[str, Policy] = MappingProxyType({}),
+        drain_on_sigterm: bool = False,
         clock: Callable[[], float] = time.time,
         limits: Limits = Limits(),  # noqa: B008 - immutable
     ) -> None:
@@ -85,6 +91,7 @@ class Hub:
         self._ended_runs = Retention(limits, self._present.forget)
         self._logged_out: dict[str, float] = {}
         self._stopping = False
+        self._drain_on_sigterm = drain_on_sigterm
 
     # What the application calls
 
@@ -188,9 +195,19 @@ class Hub:
         why = ending(Code.NOT_AUTHENTICATED, "session closed")
         await asyncio.gather(*[self._close(session, why) for session in live])
 
-    async def shutdown(self) -> None:
-        """End every connection with 1012, cancel every run, and let nobody in any more."""
+    async def shutdown(self, grace: float = 0.0) -> None:
+        """End every connection with 1012 and a hint when to come back, and let nobody in any more.
+
+        Runs have `grace` seconds to end by themselves; then they are cancelled, and their last event says
+        `"reason": "restarting"`. Who watches one stays until it has ended; no message is taken meanwhile.
+        """
         self._stopping = True
+        if not await self._runs_end(grace):
+            for run in self._going():
+                run.cancel()
+            await self._runs_end(2 * self._limits.close_timeout)
+        for connection in tuple(self._present.connections.values()):
+            connection.restart()
         sessions = tuple(self._present.sessions.values())
         await asyncio.gather(*[self._close(session, ending(Code.RESTARTING)) for session in sessions])
         self._ended_runs.clear()
@@ -199,10 +216,28 @@ class Hub:
     async def lifespan(self, app: object) -> AsyncIterator[None]:
         """For `FastAPI(lifespan=hub.lifespan)` or Starlette: shuts the hub down when the server stops."""
         self._stopping = False
+        drain = partial(self.shutdown, self._limits.shutdown_grace)
         try:
-            yield
+            with before_sigterm(drain) if self._drain_on_sigterm else nullcontext():
+                yield
         finally:
             await self.shutdown()
+
+    async def _runs_end(self, seconds: float) -> bool:
+        """Whether every run ends in time. Connections end as soon as they wait for none."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + seconds
+        while True:
+            going = self._going()
+            for connection in tuple(self._present.connections.values()):
+                if going.isdisjoint(connection.subscriptions):
+                    connection.restart()
+            if not going or loop.time() >= until:
+                return not going
+            await asyncio.sleep(DRAIN_TICK)
+
+    def _going(self) -> set[Run]:
+        return {run for run in self._present.runs.values() if not run.ended}
 
     def counts(self) -> Counts:
         """What is live now."""
@@ -247,18 +282,25 @@ class Hub:
             why = await self._serve_admitted(connection, session, live, seconds)
         except Gone as gone:
             why = gone.ending
-        except Refusal as refusal:
-            why = refusal.ending
-            if refusal.limit is not None:
-                self.counters.add("limit_exceeded", limit=refusal.limit, code=str(why.code))
+        except GeneratorExit:
+            raise  # nothing can be waited for in a loop that is closing
+        except BaseException as error:
+            if not cancelled(error):
+                why = self._refused(sole(error))
             await socket.close(why, self._limits.close_timeout)
-        except Exception as error:  # noqa: BLE001 - the application's authenticate may raise anything
-            why = ending(Code.INCIDENT, incidents.report(error, "a handshake"))
-            await socket.close(why, self._limits.close_timeout)
+            if cancelled(error):
+                raise
         finally:
             identity, principal = (connection.id, connection.principal) if connection else (None, None)
             cut, at = socket.cut, self._clock()
             self.closes.add(Close(identity, principal, why.code, why.reason, why.ours, cut, at))
+
+    def _refused(self, error: BaseException) -> Ending:
+        if not isinstance(error, Refusal):
+            return ending(Code.INCIDENT, incidents.report(error, "a handshake"))
+        if error.limit is not None:
+            self.counters.add("limit_exceeded", limit=error.limit, code=str(error.ending.code))
+        return error.ending
 
     async def _admit(self, socket: Socket, handshake: Handshake) -> tuple[Connection, Session, Scope, float]:
         check_origin(handshake, self._origins, self._allow_missing_origin)
@@ -274,7 +316,7 @@ class Hub:
         ):
             raise Refusal(code=Code.NOT_AUTHENTICATED)
         if self._stopping:
-            raise Refusal(code=Code.RESTARTING)
+            raise self._restarting()
         if len(self._present.of_user[session_lineage.principal]) >= self._limits.connections_per_principal:
             raise Refusal("too many connections", limit="connections_per_principal")
         session = self._present.sessions.get(session_lineage.child) or self._opened(session_lineage)
@@ -285,6 +327,10 @@ class Hub:
         identity = Identity("connection", lineage.child)
         live = session.scope.open("connection", lineage.text, identity=identity)
         return connection, session, live, ticket.expires_at - self._clock()
+
+    def _restarting(self) -> Refusal:
+        wait = random.uniform(self._limits.retry_after_min, self._limits.retry_after_max)  # noqa: S311
+        return Refusal(restarting(wait).reason, Code.RESTARTING)
 
     async def _serve_admitted(
         self, connection: Connection, session: Session, live: Scope, seconds: float
@@ -305,7 +351,10 @@ class Hub:
     # What connections ask of their hub
 
     async def deliver(self, connection: Connection, message: Message) -> None:
-        """A message for the application."""
+        """A message for the application, unless that is stopping: then the client is told to come back."""
+        if self._stopping:
+            connection.tell_restarting()
+            return
         if self._on_message is None:
             raise Refusal("no such type of message")
         await self._on_message(connection, message)
@@ -427,7 +476,9 @@ class Hub:
     async def _execute(self, run: Run, execute: Execute, scope: Scope) -> None:
         try:
             await execute(run)
-        except Exception as error:  # noqa: BLE001 - the application's executor may raise anything
+        except BaseException as error:
+            if isinstance(error, asyncio.CancelledError | GeneratorExit):
+                raise
             if isinstance(error, ScopeClosed) and scope.closed:
                 return  # it was to be cancelled anyway
             run.end(FAILED, {"incident": incidents.report(error, f"run {run.id}")})
@@ -451,7 +502,7 @@ class Hub:
 
     async def _retired(self, run: Run, session: Session, executor: asyncio.Task[None]) -> None:
         await asyncio.wait({executor}, timeout=self._limits.close_timeout)
-        run.end(CANCELLED)
+        run.end(CANCELLED, {"reason": "restarting"} if self._stopping else None)
         session.leave(run)
         self._ended_runs.add(run)
 
