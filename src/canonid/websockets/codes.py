@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -65,6 +66,18 @@ class Refusal(Exception):
         super().__init__(reason or code.reason)
         self.ending = ending(code, reason)
         self.limit = limit
+
+
+def restarting(seconds: float) -> Ending:
+    """1012, with a hint when to come back."""
+    return ending(Code.RESTARTING, f"restarting; retry after {math.ceil(seconds)} s")
+
+
+def sole(error: BaseException) -> BaseException:
+    """The one error in a group, such as a task group raises; else the error itself."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
 
 
 def ending(code: Code, reason: str = "") -> Ending:

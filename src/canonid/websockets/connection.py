@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AbstractContextManager, suppress
+from functools import cached_property
 from typing import Any, NamedTuple, Protocol
 
 from canonid import incidents, logs
@@ -13,7 +15,8 @@ from canonid.counters import Counters
 from canonid.errors import InvalidId, NotFound, ScopeClosed
 from canonid.scopes import Release, Scope
 from canonid.websockets.backpressure import Backpressure, Sheddable
-from canonid.websockets.codes import Code, Ending, Refusal, ending
+from canonid.websockets.cancelling import cancelled
+from canonid.websockets.codes import Code, Ending, Refusal, ending, restarting, sole
 from canonid.websockets.limits import Limits
 from canonid.websockets.outbox import Entry, Outbox
 from canonid.websockets.rates import Bucket
@@ -121,6 +124,21 @@ class Connection:
         self.end(ending(Code(code), reason))
 
     # What the hub calls
+
+    @cached_property
+    def retry_after(self) -> float:
+        """Seconds after which the client is to come back when the server restarts; not the same for all."""
+        return random.uniform(self._limits.retry_after_min, self._limits.retry_after_max)  # noqa: S311
+
+    def tell_restarting(self) -> None:
+        """Say that nothing is taken any more, and when it will be again."""
+        hint = {"type": "restarting", "retry_after_ms": round(self.retry_after * 1000)}
+        self.put(encode(hint, self._limits.outbox_bytes))
+
+    def restart(self) -> None:
+        """Tell the client when to come back, and end."""
+        self.tell_restarting()
+        self.end(restarting(self.retry_after))
 
     def put(self, entry: Entry) -> bool:
         """Queue an encoded message or a replay of them. Never waits."""
@@ -265,13 +283,20 @@ class Connection:
         with self.bound():  # the writer may have been started by anybody who sends
             try:
                 await work()
-            except Gone as gone:
-                self.end(gone.ending)
-            except Refusal as refusal:
-                self._refuse(refusal)
-            except (NotFound, InvalidId):
+            except BaseException as error:
+                if cancelled(error):
+                    raise
+                self._end_by(sole(error))
+
+    def _end_by(self, error: BaseException) -> None:
+        match error:
+            case Gone():
+                self.end(error.ending)
+            case Refusal():
+                self._refuse(error)
+            case NotFound() | InvalidId():
                 self.end(ending(Code.NOT_FOUND))
-            except Exception as error:  # noqa: BLE001 - the application may raise anything
+            case _:
                 self._fail(error)
 
     def _refuse(self, refusal: Refusal) -> None:
@@ -283,7 +308,7 @@ class Connection:
     def _count_shed(self, type: str, policy: str) -> None:
         self._host.counters.add("shed", type=type, policy=policy)
 
-    def _fail(self, error: Exception) -> None:
+    def _fail(self, error: BaseException) -> None:
         if isinstance(error, ScopeClosed) and (self._scope.closed or self.ending is not None):
             return  # whoever works for a connection may find it ended before they are stopped
         self._host.counters.add("incidents", during="connection")

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection
 from typing import NamedTuple
 
+from canonid.errors import InvalidId, NotFound
 from canonid.websockets.codes import Code, Refusal
 from canonid.websockets.tickets import Ticket
 
@@ -41,11 +42,16 @@ def check_origin(handshake: Handshake, origins: Collection[str], allow_missing: 
 async def authenticated(
     handshake: Handshake, authenticate: Authenticate, seconds: float, now: Callable[[], float]
 ) -> Ticket:
-    """Who connects. Refusal (4401) without an answer in time, or where it is no or an expired one."""
+    """Who connects. Refusal (4401) without an answer in time, or where it is no or an expired one.
+
+    So it is where `authenticate` raises NotFound or InvalidId.
+    """
     began = now()
     try:
         async with asyncio.timeout(seconds) as limit:
             ticket = await authenticate(handshake)
+    except (NotFound, InvalidId):
+        ticket = None  # an ID that names nobody is no login
     except TimeoutError:
         if not limit.expired():
             raise  # the application's own, from a database or a network

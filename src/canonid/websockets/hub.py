@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, nullcontext, suppress
 from contextvars import Context
+from functools import partial
 from types import MappingProxyType
 from typing import Any, TypeVar, cast
 from weakref import WeakValueDictionary
@@ -29,8 +31,9 @@ from canonid.websockets.backplane import (
 )
 from canonid.websockets.backpressure import Backpressure, Policy
 from canonid.websockets.bodies import Bodies
+from canonid.websockets.cancelling import cancelled
 from canonid.websockets.closes import Close, Closes
-from canonid.websockets.codes import Code, Ending, Refusal, ending, shown
+from canonid.websockets.codes import Code, Ending, Refusal, ending, restarting, shown, sole
 from canonid.websockets.connection import Connection, Queued
 from canonid.websockets.handshake import Authenticate, Handshake, authenticated, check_origin
 from canonid.websockets.heartbeats import Heartbeats
@@ -43,6 +46,7 @@ from canonid.websockets.runs import OnLastDetach, Run
 from canonid.websockets.sending import ScopeKind, Sending, checked_topic, scope_kind
 from canonid.websockets.sessions import Session
 from canonid.websockets.socket import Event, Gone, Receive, Send, Socket
+from canonid.websockets.stopping import before_sigterm
 from canonid.websockets.streams import Stream
 from canonid.websockets.tickets import Ticket, Tickets, new_token, offered
 from canonid.websockets.traffic import Traffic
@@ -54,6 +58,7 @@ Mint = Callable[[str, Lineage], str]
 
 log = logging.getLogger("canonid.websockets")
 
+DRAIN_TICK = 0.05  # seconds between two looks at what is left
 LOGOUT_MEMORY = 600.0  # seconds; longer than any ticket lives and any handshake takes
 
 
@@ -65,9 +70,11 @@ class Hub:
     `authenticate` replaces tickets. `mint` gives the text of a new connection or run under its parent's
     lineage, by default in the kind's canonical format. `ids` says which kind of ID stands in which fields of
     messages, beside those named after their kind; None where there is none to check. `backpressure` says,
-    by type of message, what may be dropped or coalesced for a client that reads too slowly. `clock` gives
-    seconds since 1970. A hub belongs to one event loop; only its `tickets` are usable before that runs, and
-    from other threads. A shared tree must let a cleanup take `2 * limits.close_timeout`.
+    by type of message, what may be dropped or coalesced for a client that reads too slowly.
+    `drain_on_sigterm` keeps SIGTERM from the server until runs have ended, for at most
+    `limits.shutdown_grace`; the lifespan must then run in the main thread. `clock` gives seconds since 1970.
+    A hub belongs to one event loop; only its `tickets` are usable before that runs, and from other threads.
+    A shared tree must let a cleanup take `2 * limits.close_timeout`.
     """
 
     def __init__(
@@ -83,6 +90,7 @@ class Hub:
         mint: Mint | None = None,
         ids: Mapping[str, str | None] | None = None,
         backpressure: Mapping[str, Policy] = MappingProxyType({}),
+        drain_on_sigterm: bool = False,
         clock: Callable[[], float] = time.time,
         limits: Limits = Limits(),  # noqa: B008 - immutable
     ) -> None:
@@ -114,9 +122,9 @@ class Hub:
             store, self._present, self._runs, self.backpressure, backplane, limits.outbox_bytes
         )
         self._logged_out: dict[str, float] = {}
-        self._stopping = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._opening: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._drain_on_sigterm = drain_on_sigterm
 
     # What the application calls
 
@@ -208,7 +216,7 @@ class Hub:
             self._record_run, session_id, thread
         )
         await self._settled(session_lineage.child)
-        if self._stopping:
+        if self._runs.stopping:
             raise ScopeClosed("the hub is shutting down; nothing can be started any more")
         session = self._present.sessions.get(session_lineage.child)
         if session is None and session_lineage.child in self._logged_out:
@@ -251,9 +259,19 @@ class Hub:
                     await cast(LiveScope, entry).close()
         await asyncio.gather(*closing)
 
-    async def shutdown(self) -> None:
-        """End every connection with 1012, cancel every run, and let nobody in any more."""
-        self._stopping = True
+    async def shutdown(self, grace: float = 0.0) -> None:
+        """End every connection with 1012 and a hint when to come back, and let nobody in any more.
+
+        Runs have `grace` seconds to end by themselves; then they are cancelled, and their last event says
+        `"reason": "restarting"`. Who watches one stays until it has ended; no message is taken meanwhile.
+        """
+        self._runs.stopping = True
+        if not await self._runs_end(grace):
+            for run in self._going():
+                run.cancel()
+            await self._runs_end(2 * self._limits.close_timeout)
+        for connection in tuple(self._present.connections.values()):
+            connection.restart()
         sessions = tuple(self._present.sessions.values())
         await asyncio.gather(*[self._close(session, ending(Code.RESTARTING)) for session in sessions])
         await self._runs.clear()
@@ -261,15 +279,33 @@ class Hub:
     @asynccontextmanager
     async def lifespan(self, app: object) -> AsyncIterator[None]:
         """For `FastAPI(lifespan=hub.lifespan)` or Starlette: shuts the hub down when the server stops."""
-        self._stopping = False
+        self._runs.stopping = False
         if self._backplane is not None:
             await self._join(self._backplane)
+        drain = partial(self.shutdown, self._limits.shutdown_grace)
         try:
-            yield
+            with before_sigterm(drain) if self._drain_on_sigterm else nullcontext():
+                yield
         finally:
             await self.shutdown()
             if self._backplane is not None:
                 await self._backplane.aclose()
+
+    async def _runs_end(self, seconds: float) -> bool:
+        """Whether every run ends in time. Connections end as soon as they wait for none."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + seconds
+        while True:
+            going = self._going()
+            for connection in tuple(self._present.connections.values()):
+                if going.isdisjoint(connection.subscriptions):
+                    connection.restart()
+            if not going or loop.time() >= until:
+                return not going
+            await asyncio.sleep(DRAIN_TICK)
+
+    def _going(self) -> set[Run]:
+        return {run for run in self._present.runs.values() if not run.ended}
 
     def counts(self) -> Counts:
         """What is live now."""
@@ -336,20 +372,27 @@ class Hub:
             why = await self._serve_admitted(connection, session, live, seconds)
         except Gone as gone:
             why = gone.ending
-        except Refusal as refusal:
-            why = refusal.ending
-            if refusal.limit is not None:
-                self.counters.add("limit_exceeded", limit=refusal.limit, code=str(why.code))
+        except GeneratorExit:
+            raise  # nothing can be waited for in a loop that is closing
+        except BaseException as error:
+            if not cancelled(error):
+                why = self._refused(sole(error))
             await socket.close(why, self._limits.close_timeout)
-        except Exception as error:  # noqa: BLE001 - the application's authenticate may raise anything
-            self.counters.add("incidents", during="handshake")
-            why = ending(Code.INCIDENT, incidents.report(error, "a handshake"))
-            await socket.close(why, self._limits.close_timeout)
+            if cancelled(error):
+                raise
         finally:
             identity, principal = (connection.id, connection.principal) if connection else (None, None)
             cut, at = socket.cut, self._clock()
             self.closes.add(Close(identity, principal, why.code, why.reason, why.ours, cut, at))
             self.counters.add("closes", code=shown(why), ours=str(why.ours).lower())
+
+    def _refused(self, error: BaseException) -> Ending:
+        if not isinstance(error, Refusal):
+            self.counters.add("incidents", during="handshake")
+            return ending(Code.INCIDENT, incidents.report(error, "a handshake"))
+        if error.limit is not None:
+            self.counters.add("limit_exceeded", limit=error.limit, code=str(error.ending.code))
+        return error.ending
 
     async def _admit(
         self, socket: Socket, handshake: Handshake
@@ -413,8 +456,12 @@ class Hub:
             over = max(over, await self._backplane.ended_at(session.child) or -1.0)
         if ticket.issued_at is not None and ticket.issued_at <= over:
             raise Refusal(code=Code.NOT_AUTHENTICATED)
-        if self._stopping:
-            raise Refusal(code=Code.RESTARTING)
+        if self._runs.stopping:
+            raise self._restarting()
+
+    def _restarting(self) -> Refusal:
+        wait = random.uniform(self._limits.retry_after_min, self._limits.retry_after_max)  # noqa: S311
+        return Refusal(restarting(wait).reason, Code.RESTARTING)
 
     async def _serve_admitted(
         self, connection: Connection, session: Session, live: LiveScope, seconds: float
@@ -452,7 +499,10 @@ class Hub:
         return self._heartbeats.add(connection)
 
     async def deliver(self, connection: Connection, message: Message) -> None:
-        """A message for the application."""
+        """A message for the application, unless that is stopping: then the client is told to come back."""
+        if self._runs.stopping:
+            connection.tell_restarting()
+            return
         if self._on_message is None:
             raise Refusal("no such type of message")
         if spots := self._bodies.find(message):

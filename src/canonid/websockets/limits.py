@@ -13,6 +13,9 @@ class Limits(NamedTuple):
     handshakes: int = 500  # between accepting and being let in, at once; the next one is closed with 1013
     heartbeat: float = 20.0  # between two pings; a client silent for two of them is gone
     close_timeout: float = 2.0  # for what is queued, and again for the close frame; then the transport is cut
+    shutdown_grace: float = 20.0  # for runs to end by themselves after SIGTERM
+    retry_after_min: float = 1.0  # between these two, at random, each client is told to wait before it
+    retry_after_max: float = 10.0  # comes back after a restart
     session_grace: float = 60.0  # how long a session outlives its last connection and run
     max_message: int = 64 * 1024  # bytes of one message from a client
     ids_per_message: int = 100  # that are checked; a message with more is refused

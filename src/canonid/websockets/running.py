@@ -41,6 +41,7 @@ class Runs:
         self._counters = counters
         self._backplane = backplane
         self._mirrors = None if backplane is None else Mirrors(backplane, limits)
+        self.stopping = False  # whether runs that are cancelled are so because the hub shuts down
         self._ended = Retention(limits, present.forget)
 
     async def begin(
@@ -149,7 +150,9 @@ class Runs:
     async def _execute(self, run: Run, execute: Execute, live: LiveScope) -> None:
         try:
             await execute(run)
-        except Exception as error:  # noqa: BLE001 - the application's executor may raise anything
+        except BaseException as error:
+            if isinstance(error, asyncio.CancelledError | GeneratorExit):
+                raise
             if isinstance(error, ScopeClosed) and live.closed:
                 return  # it was to be cancelled anyway
             self._counters.add("incidents", during="run")
@@ -175,7 +178,7 @@ class Runs:
     async def _retired(self, run: Run, session: Session, executor: asyncio.Task[None]) -> None:
         await asyncio.wait({executor}, timeout=self._limits.close_timeout)
         try:
-            await run.end(CANCELLED)
+            await run.end(CANCELLED, {"reason": "restarting"} if self.stopping else None)
         finally:
             run.abandon()
             self._counters.add("runs_ended", event=run.outcome)
