@@ -25,6 +25,7 @@ from canonid.websockets.streams import Stream
 from canonid.websockets.traffic import Traffic
 from canonid.websockets.wire import Message, decode, encode, size
 
+AT_ONCE = 16  # messages that are written without a task; who sends more in one go has to fit into the outbox
 PAUSE = 0.05  # seconds between two looks whether the process may send again
 DROPPING = (Code.OVERLOADED, Code.NOT_AUTHENTICATED)  # endings after which nothing queued is sent any more
 
@@ -82,6 +83,7 @@ class Connection:
         self._inbox: asyncio.Queue[Message] | None = None  # while the application is busy
         self._readers: set[asyncio.Task[None]] = set()
         self._writer: asyncio.Task[None] | None = None  # while the client does not keep up
+        self._at_once = 0
         self._scope: Scope
         self._ended = asyncio.Event()
         self._waiting_since: float | None = None
@@ -144,9 +146,10 @@ class Connection:
         """Queue an encoded message or a replay of them. Never waits."""
         if self.ending is not None:
             return False
-        if self._writer is None:
+        if self._writer is None and self._at_once < AT_ONCE:
             text = entry.text if isinstance(entry, Sheddable) else entry
             if isinstance(text, str) and self._host.may_send and self._socket.write(text):
+                self._at_once += 1
                 self._host.traffic.went(text)
                 return True
         if not self._outbox.put(entry):
@@ -216,6 +219,7 @@ class Connection:
             self._waiting_since = loop.time()
             frame = await self._socket.receive()
             self._waiting_since = None
+            self._at_once = 0
             self._check_rates(frame.get("text") or "", loop.time())
             message = decode(frame, self._limits.max_message)
             self._host.traffic.came(frame["text"])
@@ -278,6 +282,7 @@ class Connection:
                         await self._ended.wait()
                 raise
         self._writer = None
+        self._at_once = 0
 
     async def _guarded(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         with self.bound():  # the writer may have been started by anybody who sends
