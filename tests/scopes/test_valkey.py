@@ -9,7 +9,7 @@ from contextlib import suppress
 import pytest
 from redis.asyncio import Redis
 
-from canonid import ClaimConflict, ClaimRefused, NotFound, ScopeClosed
+from canonid import ClaimConflict, ClaimRefused, NotFound, ScopeClosed, StoreError
 from canonid.scopes.valkey import ValkeyTree
 from scopes.fleet import is_live, live, settled, trees
 from scopes.servers import client, leftovers, released, released_names, until
@@ -157,6 +157,35 @@ def test_at_most_so_many_scopes_of_a_kind_across_processes(valkey, namespace):
             await b.open("session", "4", principal="eve", at_most=2)
             await first.close()
             await b.open("session", "3", principal="ada", at_most=2)
+
+    asyncio.run(main())
+
+
+def test_an_id_stays_taken_by_a_long_cleanup_over_many_beats(valkey, namespace):
+    async def main():
+        async with trees(valkey, namespace, "a", "b", lease=0.8) as (a, b):
+            session = await a.open("session", "1", principal="ada")
+            step = asyncio.Event()
+            await session.claim("tool", "2", release=step.wait)
+            closing = session.close()
+            beats = a._memberships[0]._answered
+            await until(lambda: a._memberships[0]._answered > beats + 0.7)
+            with pytest.raises(ClaimConflict):
+                await (await b.open("session", "3", principal="ada")).claim("tool", "2")
+            step.set()
+            assert len((await closing).released) == 2
+            await until(lambda: settled(a, b))
+
+    asyncio.run(main())
+
+
+def test_a_tree_that_was_left_says_so(valkey, namespace):
+    async def main():
+        async with trees(valkey, namespace, "a") as (a,):
+            pass
+        assert not a.may_send
+        with pytest.raises(StoreError, match="left the tree"):
+            await a.open("session", "1", principal="ada")
 
     asyncio.run(main())
 

@@ -356,7 +356,7 @@ class ValkeyTree:
 
     def renewed(self) -> None:
         """A membership has a new lease."""
-        ends = [membership.lease_ends for membership in self._memberships if membership.process_joined]
+        ends = [membership.lease_ends for membership in self._memberships if membership.is_joined]
         self._lease_ends = min(ends, default=float("inf"))
 
     def rejoined(self) -> None:
@@ -434,7 +434,7 @@ class ValkeyTree:
         membership = entry._membership
         try:
             if entry.local is not None and not entry.local._gone:
-                await membership.write("begin", entry.field, entry.nonce, why, self.milliseconds())
+                await membership.begin(entry, why)
                 await entry.local._begin_closing()
             return await membership.end(entry.field, entry.nonce, why)
         except Fenced:
