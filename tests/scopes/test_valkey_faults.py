@@ -493,3 +493,65 @@ def test_a_claim_of_a_fenced_process_says_so(valkey, namespace):
             await until(lambda: is_live(b, "session.2"))
 
     asyncio.run(main())
+
+
+@fault(
+    "the store is killed and comes back empty while three processes claim and release",
+    promised="each call succeeds or raises StoreError; afterwards exactly what succeeded is live",
+)
+def test_work_goes_on_through_a_restart_of_the_store(namespace, seen):
+    async def main():
+        with Server() as server:
+            async with trees(server.url, namespace, "a", "b", "c", lease=2.0) as each:
+                sessions = [
+                    await tree.open("session", str(n), principal="ada") for n, tree in enumerate(each)
+                ]
+                for number in range(600):
+                    await sessions[number % 3].claim("tool", str(number))
+                held = {f"tool.{number}" for number in range(600)}
+                cleaned: list[str] = []
+                stop = asyncio.Event()
+                serial = iter(range(1000, 100_000))
+
+                async def work(session):
+                    while not stop.is_set():
+                        number = next(serial)
+                        name = f"tool.{number}"
+                        try:
+                            await session.claim(
+                                "tool", str(number), release=lambda name=name: cleaned.append(name)
+                            )
+                        except StoreError:
+                            await asyncio.sleep(0.01)
+                            continue
+                        held.add(name)
+                        if number % 3 == 0:
+                            assert await session.release("tool", str(number))
+                            held.discard(name)
+                            assert cleaned.count(name) == 1
+
+                workers = [asyncio.ensure_future(work(session)) for session in sessions for _ in range(2)]
+                for _ in range(2):
+                    await asyncio.sleep(0.3)
+                    server.kill()
+                    await asyncio.sleep(0.2)
+                    server.start()
+                    await until(lambda: all(tree.may_send for tree in each))
+                    await asyncio.sleep(0.7)
+                stop.set()
+                await asyncio.gather(*workers)
+                await until(lambda: settled(*each))
+
+                async def same():
+                    return {name for name in await live(each[0]) if name.startswith("tool")} == held
+
+                await until(same)
+                assert not any(session.closed for session in sessions)
+                assert all(tree.counts.fenced == 0 for tree in each)
+                assert min(tree.counts.rejoined for tree in each) >= 2
+            assert await leftovers(server.url, namespace) == set()
+
+    asyncio.run(main())
+    seen(
+        "two restarts: no call failed otherwise, and in the end the store held exactly what the processes did"
+    )
