@@ -176,7 +176,7 @@ class Membership:
     async def end(self, field: str, nonce: str, why: str) -> list[Gone]:
         """Closes in the store, a chunk at a time, and here what of it is here; what left the store, in order.
 
-        An empty `nonce` stands for the scope of that name whose closing has begun already.
+        An empty `nonce` stands for any claim of that name.
         """
         at = self._member.milliseconds()
         gone: list[Gone] = []
@@ -189,20 +189,35 @@ class Membership:
                     if nonce:
                         self._forget(field, nonce)
                     return gone
-                chunk: list[Gone] = [tuple(each) for each in json.loads(answer[2])]
-                gone += chunk
-                self._release(chunk, answer[3])
-                if self.reservations is not None:
-                    await self._give_back(self.reservations, chunk)
+                gone += await self._taken_out(answer[2], answer[3])
                 if answer[1]:
                     return gone
         finally:
             self._moves += 1
             self._ending.discard(field)
 
-    async def _give_back(self, reservations: Reservations, gone: Sequence[Gone]) -> None:
-        with suppress(StoreError):  # a key that is left is taken over by the next claim
-            await asyncio.gather(*(reservations.give_back(field, self.prefix) for field, _, _ in gone))
+    async def sweep(self, fields: Sequence[str]) -> None:
+        """Goes on with closings that have begun, many in one round trip, until they are done."""
+        left = dict.fromkeys(fields)
+        self._ending |= left.keys()
+        try:
+            while left:
+                answer = await self.write("sweep", *list(left)[:BATCH])
+                for field, done, ids, why in answer[1]:
+                    await self._taken_out(ids, why)
+                    if done:
+                        del left[field]
+        finally:
+            self._moves += 1
+            self._ending -= set(fields)
+
+    async def _taken_out(self, ids: str, why: str) -> list[Gone]:
+        gone: list[Gone] = [tuple(each) for each in json.loads(ids)]
+        self._release(gone, why)
+        if (reservations := self.reservations) is not None:
+            with suppress(StoreError):  # a key that is left is taken over by the next claim
+                await asyncio.gather(*(reservations.give_back(field, self.prefix) for field, _, _ in gone))
+        return gone
 
     def owe(self, field: str, nonce: str, why: str = "", *, joined: bool = False) -> None:
         """Has it released in the store as soon as that answers."""
@@ -229,9 +244,8 @@ class Membership:
                 self._renewed(sent)
                 _, count, digest, unfinished, others = answer
                 self._observe(others)
-                for field in unfinished:
-                    if field not in self._ending:
-                        self._begin(self.end, field, "", "")
+                if left := [field for field in unfinished if field not in self._ending]:
+                    self._begin(self.sweep, left)
                 if self._putting_back:
                     await self._put_back()
                 else:
@@ -335,8 +349,8 @@ class Membership:
             why, at = f"the lease of {name} ended", self._member.milliseconds()
             while answer[0] == "more":
                 answer = await self.write("reap", name, epoch, beat, why, at)
-                for field in answer[1] if answer[0] in ("more", "reaped") else ():
-                    await self.end(field, "", "")
+                if answer[0] in ("more", "reaped"):
+                    await self.sweep(answer[1])
             if answer[0] == "reaped":
                 self.reaped += 1
                 log.warning("%s was reaped: no beat for a lease", name)
