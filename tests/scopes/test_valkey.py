@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
+import subprocess
+import sys
 from contextlib import suppress
 
 import pytest
@@ -131,6 +133,37 @@ def test_a_joined_scope_lives_until_its_last_process_leaves(valkey, namespace):
     asyncio.run(main())
 
 
+def test_a_joined_scope_that_is_opened_again_while_it_is_left_is_held(valkey, namespace):
+    async def main():
+        async with trees(valkey, namespace, "a", "b") as (a, b):
+            theirs = await b.open("session", "9", principal="ada", joined=True)
+            for turn in range(30):
+                other = turn % 2
+                name = "9" if other else "1"
+                mine = await a.open("session", name, principal="ada", joined=True)
+                step = asyncio.Event()
+                await mine.claim("tool", name, release=step.wait if turn % 3 else None)
+                leaving = asyncio.ensure_future(mine.leave())
+                await asyncio.sleep(turn * 0.0001)
+                again = asyncio.ensure_future(a.open("session", name, principal="ada", joined=True))
+                await asyncio.sleep(0.001)
+                step.set()
+                await leaving
+                held = await again
+                if held is mine:  # it came before the leaving began
+                    held = await a.open("session", name, principal="ada", joined=True)
+                assert held is not mine
+                await held.claim("tool", name)
+                assert not held.closed
+                await until(lambda: settled(a, b))
+                assert not held.closed
+                await held.leave()
+            assert not theirs.closed
+        assert await leftovers(valkey, namespace) == set()
+
+    asyncio.run(main())
+
+
 def test_one_process_that_goes_leaves_a_joined_scope_to_the_others(valkey, namespace):
     async def main():
         async with trees(valkey, namespace, "b") as (b,):
@@ -177,6 +210,22 @@ def test_an_id_stays_taken_by_a_long_cleanup_over_many_beats(valkey, namespace):
             await until(lambda: settled(a, b))
 
     asyncio.run(main())
+
+
+def test_without_the_package_the_error_holds_the_line_that_installs_it():
+    code = """\
+import sys
+sys.modules["redis"] = None
+from canonid import MissingExtra
+try:
+    import canonid.scopes.valkey
+except MissingExtra as error:
+    print(error)
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert "pip install 'canonid[valkey]'" in result.stdout
 
 
 def test_a_tree_that_was_left_says_so(valkey, namespace):

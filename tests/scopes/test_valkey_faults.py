@@ -15,6 +15,31 @@ from scopes.servers import client, leftovers, released, released_names, until
 from stores import Proxy, Server
 
 
+@fault(
+    "a process stands still while the store loses its data",
+    promised="fenced: nobody can say any more whether others took over",
+)
+def test_a_frozen_process_that_finds_an_empty_store_is_fenced(namespace, seen):
+    async def main():
+        with Server() as server:
+            async with trees(server.url, namespace, "a", lease=2.0) as (tree,):
+                cleaned = []
+                session = await tree.open("session", "1", principal="ada")
+                await session.claim("tool", "2", release=lambda: cleaned.append(2))
+                block(tree.lease * 1.3)
+                server.kill()
+                server.start()
+                assert not tree.may_send
+                await until(lambda: tree.counts.fenced == 1)
+                assert session.closed
+                assert cleaned == [2]
+                await until(lambda: tree.may_send)
+                await tree.open("session", "1", principal="ada")
+
+    asyncio.run(main())
+    seen("fenced at its first beat, and went on empty")
+
+
 def block(seconds: float) -> None:
     """As code does that should have been async."""
     time.sleep(seconds)

@@ -201,7 +201,7 @@ local function take_out(P, process, epoch, field, nonce, why, at, limit)
     return nil
   end
   begun = begun and unpacked(begun, {'string', 'string', 'string'}) or {process, why, at}
-  local removed, owners, told = {}, {}, 0
+  local removed, owners, told, any_closing = {}, {}, 0, redis.call('HLEN', P .. 'closing') > 0
   local function tell(owner, entry, node_nonce)
     local share = owners[owner]
     if not share then
@@ -231,7 +231,7 @@ local function take_out(P, process, epoch, field, nonce, why, at, limit)
       local entry = {frame.field, node.owner, node.nonce}
       redis.call('HDEL', P .. 'nodes', frame.field)
       if frame.key then redis.call('ZREM', frame.key, frame.field) end
-      if node.flags % 2 == SCOPE then redis.call('HDEL', P .. 'closing', frame.field) end
+      if any_closing then redis.call('HDEL', P .. 'closing', frame.field) end
       if node.flags >= JOINED then
         for _, holder in ipairs(redis.call('SMEMBERS', P .. 'holders:' .. frame.field)) do
           redis.call('SREM', P .. 'tops:' .. holder, frame.field)

@@ -164,8 +164,11 @@ class Membership:
 
     def hold(self, entry: SharedScope | SharedResource) -> None:
         """Records what this process has in the store."""
+        self._forget(entry.field, "")
         self.held[entry.field] = entry
-        self._debts.pop((entry.field, ""), None)  # left by a joining without an answer that was repeated
+        for nonce in ("", entry.nonce):  # it was to be left, and is held again
+            if self._debts.get((entry.field, nonce), ("", False))[1]:
+                del self._debts[entry.field, nonce]
         self._digest = (self._digest + int(entry.nonce, 16)) % DIGEST
 
     async def begin(self, entry: SharedEntry, why: str) -> None:
