@@ -11,7 +11,7 @@
     │   ├── AliasConflict
     │   ├── LineageConflict
     │   └── ClaimConflict
-    ├── ClaimRefused                        canonid.compat keeps as many live legacy IDs as it may
+    ├── ClaimRefused                        as many are live already as may be
     ├── ScopeClosed                         nothing can be put into a closed scope
     ├── Fenced                              this process lost what it held; others released it
     ├── StoreError                          a store can't be opened, read or written
@@ -131,7 +131,7 @@ class ClaimConflict(Conflict):
 
 
 class ClaimRefused(CanonidError):
-    """As many legacy IDs are live in scopes as canonid.compat keeps; release some first. Field: `limit`."""
+    """As many are live in scopes as the caller allows, or as canonid.compat keeps. Field: `limit`."""
 
     limit: int
 

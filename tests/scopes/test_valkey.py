@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import random
+import subprocess
+import sys
 from contextlib import suppress
 
 import pytest
 from redis.asyncio import Redis
 
-from canonid import ClaimConflict, ClaimRefused, NotFound, ScopeClosed
+from canonid import ClaimConflict, ClaimRefused, NotFound, ScopeClosed, StoreError
 from canonid.scopes.valkey import ValkeyTree
 from scopes.fleet import is_live, live, settled, trees
 from scopes.servers import client, leftovers, released, released_names, until
@@ -131,6 +133,37 @@ def test_a_joined_scope_lives_until_its_last_process_leaves(valkey, namespace):
     asyncio.run(main())
 
 
+def test_a_joined_scope_that_is_opened_again_while_it_is_left_is_held(valkey, namespace):
+    async def main():
+        async with trees(valkey, namespace, "a", "b") as (a, b):
+            theirs = await b.open("session", "9", principal="ada", joined=True)
+            for turn in range(30):
+                other = turn % 2
+                name = "9" if other else "1"
+                mine = await a.open("session", name, principal="ada", joined=True)
+                step = asyncio.Event()
+                await mine.claim("tool", name, release=step.wait if turn % 3 else None)
+                leaving = asyncio.ensure_future(mine.leave())
+                await asyncio.sleep(turn * 0.0001)
+                again = asyncio.ensure_future(a.open("session", name, principal="ada", joined=True))
+                await asyncio.sleep(0.001)
+                step.set()
+                await leaving
+                held = await again
+                if held is mine:  # it came before the leaving began
+                    held = await a.open("session", name, principal="ada", joined=True)
+                assert held is not mine
+                await held.claim("tool", name)
+                assert not held.closed
+                await until(lambda: settled(a, b))
+                assert not held.closed
+                await held.leave()
+            assert not theirs.closed
+        assert await leftovers(valkey, namespace) == set()
+
+    asyncio.run(main())
+
+
 def test_one_process_that_goes_leaves_a_joined_scope_to_the_others(valkey, namespace):
     async def main():
         async with trees(valkey, namespace, "b") as (b,):
@@ -157,6 +190,51 @@ def test_at_most_so_many_scopes_of_a_kind_across_processes(valkey, namespace):
             await b.open("session", "4", principal="eve", at_most=2)
             await first.close()
             await b.open("session", "3", principal="ada", at_most=2)
+
+    asyncio.run(main())
+
+
+def test_an_id_stays_taken_by_a_long_cleanup_over_many_beats(valkey, namespace):
+    async def main():
+        async with trees(valkey, namespace, "a", "b", lease=0.8) as (a, b):
+            session = await a.open("session", "1", principal="ada")
+            step = asyncio.Event()
+            await session.claim("tool", "2", release=step.wait)
+            closing = session.close()
+            beats = a._memberships[0]._answered
+            await until(lambda: a._memberships[0]._answered > beats + 0.7)
+            with pytest.raises(ClaimConflict):
+                await (await b.open("session", "3", principal="ada")).claim("tool", "2")
+            step.set()
+            assert len((await closing).released) == 2
+            await until(lambda: settled(a, b))
+
+    asyncio.run(main())
+
+
+def test_without_the_package_the_error_holds_the_line_that_installs_it():
+    code = """\
+import sys
+sys.modules["redis"] = None
+from canonid import MissingExtra
+try:
+    import canonid.scopes.valkey
+except MissingExtra as error:
+    print(error)
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert "pip install 'canonid[valkey]'" in result.stdout
+
+
+def test_a_tree_that_was_left_says_so(valkey, namespace):
+    async def main():
+        async with trees(valkey, namespace, "a") as (a,):
+            pass
+        assert not a.may_send
+        with pytest.raises(StoreError, match="left the tree"):
+            await a.open("session", "1", principal="ada")
 
     asyncio.run(main())
 

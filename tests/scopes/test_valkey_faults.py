@@ -15,6 +15,31 @@ from scopes.servers import client, leftovers, released, released_names, until
 from stores import Proxy, Server
 
 
+@fault(
+    "a process stands still while the store loses its data",
+    promised="fenced: nobody can say any more whether others took over",
+)
+def test_a_frozen_process_that_finds_an_empty_store_is_fenced(namespace, seen):
+    async def main():
+        with Server() as server:
+            async with trees(server.url, namespace, "a", lease=2.0) as (tree,):
+                cleaned = []
+                session = await tree.open("session", "1", principal="ada")
+                await session.claim("tool", "2", release=lambda: cleaned.append(2))
+                block(tree.lease * 1.3)
+                server.kill()
+                server.start()
+                assert not tree.may_send
+                await until(lambda: tree.counts.fenced == 1)
+                assert session.closed
+                assert cleaned == [2]
+                await until(lambda: tree.may_send)
+                await tree.open("session", "1", principal="ada")
+
+    asyncio.run(main())
+    seen("fenced at its first beat, and went on empty")
+
+
 def block(seconds: float) -> None:
     """As code does that should have been async."""
     time.sleep(seconds)
@@ -493,3 +518,65 @@ def test_a_claim_of_a_fenced_process_says_so(valkey, namespace):
             await until(lambda: is_live(b, "session.2"))
 
     asyncio.run(main())
+
+
+@fault(
+    "the store is killed and comes back empty while three processes claim and release",
+    promised="each call succeeds or raises StoreError; afterwards exactly what succeeded is live",
+)
+def test_work_goes_on_through_a_restart_of_the_store(namespace, seen):
+    async def main():
+        with Server() as server:
+            async with trees(server.url, namespace, "a", "b", "c", lease=2.0) as each:
+                sessions = [
+                    await tree.open("session", str(n), principal="ada") for n, tree in enumerate(each)
+                ]
+                for number in range(600):
+                    await sessions[number % 3].claim("tool", str(number))
+                held = {f"tool.{number}" for number in range(600)}
+                cleaned: list[str] = []
+                stop = asyncio.Event()
+                serial = iter(range(1000, 100_000))
+
+                async def work(session):
+                    while not stop.is_set():
+                        number = next(serial)
+                        name = f"tool.{number}"
+                        try:
+                            await session.claim(
+                                "tool", str(number), release=lambda name=name: cleaned.append(name)
+                            )
+                        except StoreError:
+                            await asyncio.sleep(0.01)
+                            continue
+                        held.add(name)
+                        if number % 3 == 0:
+                            assert await session.release("tool", str(number))
+                            held.discard(name)
+                            assert cleaned.count(name) == 1
+
+                workers = [asyncio.ensure_future(work(session)) for session in sessions for _ in range(2)]
+                for _ in range(2):
+                    await asyncio.sleep(0.3)
+                    server.kill()
+                    await asyncio.sleep(0.2)
+                    server.start()
+                    await until(lambda: all(tree.may_send for tree in each))
+                    await asyncio.sleep(0.7)
+                stop.set()
+                await asyncio.gather(*workers)
+                await until(lambda: settled(*each))
+
+                async def same():
+                    return {name for name in await live(each[0]) if name.startswith("tool")} == held
+
+                await until(same)
+                assert not any(session.closed for session in sessions)
+                assert all(tree.counts.fenced == 0 for tree in each)
+                assert min(tree.counts.rejoined for tree in each) >= 2
+            assert await leftovers(server.url, namespace) == set()
+
+    asyncio.run(main())
+    seen(
+        "two restarts: no call failed otherwise, and in the end the store held exactly what the processes did"
+    )

@@ -33,6 +33,7 @@ class SharedEntry:
     __slots__ = (
         "_closing",
         "_ended",
+        "_leaving",
         "_membership",
         "_tree",
         "covered",
@@ -77,6 +78,7 @@ class SharedEntry:
         self.local = None
         self._ended = False
         self._closing: asyncio.Task[Closed] | None = None
+        self._leaving: asyncio.Task[None] | None = None
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.kind} {show(self.canonical)}>"

@@ -191,20 +191,17 @@ local function live(keys, argv)
   return answer
 end
 
--- Takes up to a chunk of what is at and below a scope out of the tree, newest first, and tells its owners.
--- A malformed node goes too, as nobody's.
-local function close(keys, argv)
-  local P, process, epoch, field, nonce, why, at = keys[1], unpack(argv, 1, 6)
-  local answer = refused(P, process, epoch)
-  if answer then return {answer} end
+-- Takes up to so many of what is at and below a scope out of the tree, newest first, and tells its owners.
+-- A malformed node goes too, as nobody's. How many, whether that was all, which, and why; nothing if it is gone.
+local function take_out(P, process, epoch, field, nonce, why, at, limit)
   local begun = redis.call('HGET', P .. 'closing', field)
   local top, fault = read(P, field)
   if not fault and (not top or (nonce ~= '' and top.nonce ~= nonce)) then
     if not top and begun then redis.call('HDEL', P .. 'closing', field) end
-    return {'gone'}
+    return nil
   end
   begun = begun and unpacked(begun, {'string', 'string', 'string'}) or {process, why, at}
-  local removed, owners, told = {}, {}, 0
+  local removed, owners, told, any_closing = {}, {}, 0, redis.call('HLEN', P .. 'closing') > 0
   local function tell(owner, entry, node_nonce)
     local share = owners[owner]
     if not share then
@@ -216,7 +213,7 @@ local function close(keys, argv)
     share.entries[#share.entries + 1] = entry
   end
   local stack = {{field = field, node = top, key = top and siblings(P, top.principal, top.parent)}}
-  while #stack > 0 and told < CHUNK do
+  while #stack > 0 and told < limit do
     local frame = stack[#stack]
     local child
     if not frame.node or frame.node.flags % 2 == SCOPE then
@@ -234,7 +231,7 @@ local function close(keys, argv)
       local entry = {frame.field, node.owner, node.nonce}
       redis.call('HDEL', P .. 'nodes', frame.field)
       if frame.key then redis.call('ZREM', frame.key, frame.field) end
-      if node.flags % 2 == SCOPE then redis.call('HDEL', P .. 'closing', frame.field) end
+      if any_closing then redis.call('HDEL', P .. 'closing', frame.field) end
       if node.flags >= JOINED then
         for _, holder in ipairs(redis.call('SMEMBERS', P .. 'holders:' .. frame.field)) do
           redis.call('SREM', P .. 'tops:' .. holder, frame.field)
@@ -260,7 +257,29 @@ local function close(keys, argv)
   local ids = cjson.encode(removed)
   redis.call('XADD', P .. 'released', 'MAXLEN', '~', STREAM, '*', 'scope', field,
     'scope_nonce', top and top.nonce or '', 'principal', top and top.principal or '', 'by', process, 'epoch', epoch, 'why', begun[2], 'at', begun[3], 'ids', ids)
-  return {'ok', #stack == 0 and 1 or 0, ids, begun[2]}
+  return told, #stack == 0 and 1 or 0, ids, begun[2]
+end
+
+local function close(keys, argv)
+  local P, process, epoch, field, nonce, why, at = keys[1], unpack(argv, 1, 6)
+  local answer = refused(P, process, epoch)
+  if answer then return {answer} end
+  local told, all, ids, because = take_out(P, process, epoch, field, nonce, why, at, CHUNK)
+  return told and {'ok', all, ids, because} or {'gone'}
+end
+
+-- Goes on with closings that have begun, for a chunk in all: field, whether that was all, which, and why.
+local function sweep(keys, argv)
+  local P, process, epoch, left, swept = keys[1], argv[1], argv[2], CHUNK, {}
+  local answer = refused(P, process, epoch)
+  if answer then return {answer} end
+  for place = 3, #argv do
+    if left <= 0 then break end
+    local told, all, ids, because = take_out(P, process, epoch, argv[place], '', '', '0', left)
+    left = left - (told or 0)
+    swept[#swept + 1] = {argv[place], all or 1, ids or '[]', because or ''}
+  end
+  return {'ok', swept}
 end
 
 -- Begins a closing that goes on later, so that nothing enters any more.
@@ -423,6 +442,7 @@ redis.register_function('canonid_heartbeat', heartbeat)
 redis.register_function('canonid_reap', reap)
 redis.register_function('canonid_settle', settle)
 redis.register_function('canonid_swap', swap)
+redis.register_function('canonid_sweep', sweep)
 redis.register_function({function_name = 'canonid_find', callback = find, flags = {'no-writes'}})
 redis.register_function({function_name = 'canonid_below', callback = below, flags = {'no-writes'}})
 redis.register_function({function_name = 'canonid_live', callback = live, flags = {'no-writes'}})

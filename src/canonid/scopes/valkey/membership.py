@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from contextvars import Context
 from secrets import token_hex
@@ -70,6 +70,8 @@ class Membership:
         self._member = member
         self._lease = member.lease
         self._epoch: str | None = None
+        self._left = False
+        self._putting_back = False
         self._digest = 0
         self._renewing = asyncio.Lock()
         self._answered = float("-inf")
@@ -89,15 +91,21 @@ class Membership:
 
     async def ready(self) -> None:
         """Returns once this process is a member. `StoreError`."""
+        if self._left:
+            raise StoreError("this process has left the tree of scopes", path="valkey")
+        if self._putting_back:
+            await self.renew()
         if self._epoch is None:
             async with self._renewing:
                 if self._epoch is None:
                     await self._join()
-                    for keeper in (self._keep(), self._read_inbox(), self._pay()):
+                if not self._tasks:
+                    for keeper in (self._keep, self._read_inbox, self._pay):
                         self._begin(keeper)
 
     async def aclose(self) -> None:
         """Ends the membership; what is left in the store is closed by whoever is left."""
+        self._left = True
         await end_tasks(self._tasks)
         if self._epoch is None:
             return
@@ -111,8 +119,8 @@ class Membership:
                 )
 
     @property
-    def process_joined(self) -> bool:
-        """Whether this process holds anything here at all, so that its lease matters."""
+    def is_joined(self) -> bool:
+        """Whether this process is a member, so that its lease matters."""
         return self._epoch is not None
 
     # Writing
@@ -156,13 +164,22 @@ class Membership:
 
     def hold(self, entry: SharedScope | SharedResource) -> None:
         """Records what this process has in the store."""
+        self._forget(entry.field, "")
         self.held[entry.field] = entry
+        for nonce in ("", entry.nonce):  # it was to be left, and is held again
+            if self._debts.get((entry.field, nonce), ("", False))[1]:
+                del self._debts[entry.field, nonce]
         self._digest = (self._digest + int(entry.nonce, 16)) % DIGEST
+
+    async def begin(self, entry: SharedEntry, why: str) -> None:
+        """Closes in the store what is ended later, so that nothing enters any more."""
+        self._ending.add(entry.field)
+        await self.write("begin", entry.field, entry.nonce, why, self._member.milliseconds())
 
     async def end(self, field: str, nonce: str, why: str) -> list[Gone]:
         """Closes in the store, a chunk at a time, and here what of it is here; what left the store, in order.
 
-        An empty `nonce` stands for the scope of that name whose closing has begun already.
+        An empty `nonce` stands for any claim of that name.
         """
         at = self._member.milliseconds()
         gone: list[Gone] = []
@@ -175,20 +192,35 @@ class Membership:
                     if nonce:
                         self._forget(field, nonce)
                     return gone
-                chunk: list[Gone] = [tuple(each) for each in json.loads(answer[2])]
-                gone += chunk
-                self._release(chunk, answer[3])
-                if self.reservations is not None:
-                    await self._give_back(self.reservations, chunk)
+                gone += await self._taken_out(answer[2], answer[3])
                 if answer[1]:
                     return gone
         finally:
             self._moves += 1
             self._ending.discard(field)
 
-    async def _give_back(self, reservations: Reservations, gone: Sequence[Gone]) -> None:
-        with suppress(StoreError):  # a key that is left is taken over by the next claim
-            await asyncio.gather(*(reservations.give_back(field, self.prefix) for field, _, _ in gone))
+    async def sweep(self, fields: Sequence[str]) -> None:
+        """Goes on with closings that have begun, many in one round trip, until they are done."""
+        left = dict.fromkeys(fields)
+        self._ending |= left.keys()
+        try:
+            while left:
+                answer = await self.write("sweep", *list(left)[:BATCH])
+                for field, done, ids, why in answer[1]:
+                    await self._taken_out(ids, why)
+                    if done:
+                        del left[field]
+        finally:
+            self._moves += 1
+            self._ending -= set(fields)
+
+    async def _taken_out(self, ids: str, why: str) -> list[Gone]:
+        gone: list[Gone] = [tuple(each) for each in json.loads(ids)]
+        self._release(gone, why)
+        if (reservations := self.reservations) is not None:
+            with suppress(StoreError):  # a key that is left is taken over by the next claim
+                await asyncio.gather(*(reservations.give_back(field, self.prefix) for field, _, _ in gone))
+        return gone
 
     def owe(self, field: str, nonce: str, why: str = "", *, joined: bool = False) -> None:
         """Has it released in the store as soon as that answers."""
@@ -204,7 +236,9 @@ class Membership:
                 await self._join()
                 return
             sent, moves = now(), self._moves
-            answer = await self._call("heartbeat", within=self._lease / 4)
+            answer = await self.store.beat(
+                self.prefix, "heartbeat", self.process, self._epoch, within=self._lease / 4
+            )
             if answer[0] == "fenced":
                 await self._fence()
             elif answer[0] == "stale":
@@ -213,10 +247,12 @@ class Membership:
                 self._renewed(sent)
                 _, count, digest, unfinished, others = answer
                 self._observe(others)
-                for field in unfinished:
-                    if field not in self._ending:
-                        self._begin(self.end(field, "", ""))
-                await self._compare(count, int(digest), moves)
+                if left := [field for field in unfinished if field not in self._ending]:
+                    self._begin(self.sweep, left)
+                if self._putting_back:
+                    await self._put_back()
+                else:
+                    await self._compare(count, int(digest), moves)
         if self._orphans:
             await self._adopt()
 
@@ -259,7 +295,12 @@ class Membership:
             return
         self.rejoined += 1
         log.warning("%s has a new epoch; putting back %d", self.process, len(self.held))
+        self._putting_back = True
+        await self._put_back()
+
+    async def _put_back(self) -> None:
         await self._assert_again([entry for entry in self.held.values() if not entry.closed])
+        self._putting_back = False
         await self._resync()
         self._member.rejoined()
 
@@ -269,6 +310,8 @@ class Membership:
         self.held.clear()
         self._debts.clear()
         self._orphans.clear()
+        self._ending.clear()
+        self._putting_back = False
         self._digest = 0
         self._epoch = None
         self.lease_ends = float("-inf")
@@ -300,7 +343,7 @@ class Membership:
             self._beats[name] = (epoch, beat, since)
             silent = self._answered - since >= max(self._lease, lease / 1000)
             if (epoch == "" or silent) and name not in self._reaping:
-                self._begin(self._reap(name, epoch, beat))
+                self._begin(self._reap, name, epoch, beat)
 
     async def _reap(self, name: str, epoch: str, beat: str) -> None:
         self._reaping.add(name)
@@ -309,8 +352,8 @@ class Membership:
             why, at = f"the lease of {name} ended", self._member.milliseconds()
             while answer[0] == "more":
                 answer = await self.write("reap", name, epoch, beat, why, at)
-                for field in answer[1] if answer[0] in ("more", "reaped") else ():
-                    await self.end(field, "", "")
+                if answer[0] in ("more", "reaped"):
+                    await self.sweep(answer[1])
             if answer[0] == "reaped":
                 self.reaped += 1
                 log.warning("%s was reaped: no beat for a lease", name)
@@ -345,7 +388,7 @@ class Membership:
             entry.end(why)
         locals_ = [entry.local for entry in here if entry.local is not None and not entry.local.closed]
         if locals_:
-            self._begin(_close_each(locals_))
+            self._begin(_close_each, locals_)
 
     def _forget(self, field: str, nonce: str) -> SharedEntry | None:
         entry = self.held.get(field)
@@ -455,14 +498,12 @@ class Membership:
         self._forget(field, nonce)
         return False
 
-    async def _call(self, step: str, *arguments: Argument, within: float | None = None) -> Any:
-        return await self.store.call(
-            self.prefix, step, self.process, self._epoch or "", *arguments, within=within
-        )
+    async def _call(self, step: str, *arguments: Argument) -> Any:
+        return await self.store.call(self.prefix, step, self.process, self._epoch or "", *arguments)
 
-    def _begin(self, work: Coroutine[Any, Any, Any]) -> None:
+    def _begin(self, work: Callable[..., Coroutine[Any, Any, Any]], *arguments: Any) -> None:
         # Not in the context of the caller, who may be a cleanup: those never wait for closings.
-        task = asyncio.get_running_loop().create_task(_quietly(work), context=Context())
+        task = asyncio.get_running_loop().create_task(_quietly(work, *arguments), context=Context())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -483,9 +524,9 @@ def claim_of(entry: SharedEntry, at_most: int = 0) -> tuple[Argument, ...]:
     )
 
 
-async def _quietly(work: Coroutine[Any, Any, Any]) -> None:
+async def _quietly(work: Callable[..., Coroutine[Any, Any, Any]], *arguments: Any) -> None:
     try:
-        await work
+        await work(*arguments)
     except (StoreError, Fenced) as error:
         log.warning("left for the next beat: %s", error)
     except Exception:

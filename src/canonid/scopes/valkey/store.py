@@ -58,9 +58,13 @@ class Store:
         self._calls: set[asyncio.Future[Any]] = set()
         self._slots = asyncio.Semaphore(AT_ONCE)
 
-    async def call(self, prefix: str, step: str, *arguments: Argument, within: float | None = None) -> Any:
-        """The answer of one step in the bucket of that prefix, within so many seconds."""
-        return await self._in_time(within, self._in_turn(self._step, prefix, step, arguments))
+    async def call(self, prefix: str, step: str, *arguments: Argument) -> Any:
+        """The answer of one step in the bucket of that prefix."""
+        return await self._in_time(self.timeout, self._in_turn(self._step, prefix, step, arguments))
+
+    async def beat(self, prefix: str, step: str, *arguments: Argument, within: float) -> Any:
+        """As `call`, ahead of all calls that wait for their turn."""
+        return await self._in_time(within, self._step(prefix, step, arguments))
 
     async def call_each(self, prefix: str, step: str, calls: Sequence[Sequence[Argument]]) -> list[Any]:
         """The answers of the step for several arguments, in order and in one round trip."""
@@ -68,12 +72,14 @@ class Store:
             return []
         return [
             await self.call(prefix, step, *calls[0]),
-            *await self._in_time(None, self._in_turn(self._pipeline, prefix, step, calls[1:])),
+            *await self._in_time(self.timeout, self._in_turn(self._pipeline, prefix, step, calls[1:])),
         ]
 
     async def command(self, *arguments: Argument, **options: Any) -> Any:
         """The answer of a command on one key; `options` are those of the client's parser."""
-        return await self._in_time(None, self._in_turn(self.client.execute_command, *arguments, **options))
+        return await self._in_time(
+            self.timeout, self._in_turn(self.client.execute_command, *arguments, **options)
+        )
 
     async def read(self, key: str, *, block: int, within: float) -> list[Entry]:
         """Entries of a stream from its beginning; waits up to `block` milliseconds for the first."""
@@ -104,13 +110,13 @@ class Store:
 
         return entries_of(await self._in_time(within, call()))
 
-    async def _in_time(self, within: float | None, answer: Coroutine[Any, Any, Any]) -> Any:
+    async def _in_time(self, within: float, answer: Coroutine[Any, Any, Any]) -> Any:
         # A task, because a client that connects may lose the cancellation that a timeout is.
         call = asyncio.get_running_loop().create_task(answer)
         self._calls.add(call)
         call.add_done_callback(self._calls.discard)
         try:
-            await asyncio.wait({call}, timeout=self.timeout if within is None else within)
+            await asyncio.wait({call}, timeout=within)
             if not call.done():
                 raise StoreError("the store of scopes gave no answer in time", path="valkey")
             return plain(call.result())

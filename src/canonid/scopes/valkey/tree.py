@@ -202,12 +202,15 @@ class ValkeyTree:
 
     async def aclose(self) -> None:
         """Releases all that this process holds, and leaves the tree."""
-        closings = []
+        closings: list[Awaitable[object]] = []
         for membership in self._memberships:
             for entry in reversed(list(membership.held.values())):
-                if entry.parent is None or entry.parent.local is None:
-                    leaves = entry.flags == JOINED
-                    closings.append(self._leave(entry, "left") if leaves else self.close_entry(entry, "left"))
+                if entry.parent is not None and entry.parent.local is not None:
+                    continue  # it goes with its parent
+                if isinstance(entry, SharedScope) and entry.flags == JOINED:
+                    closings.append(self.leave(entry, "left"))
+                else:
+                    closings.append(self.close_entry(entry, "left"))
         await asyncio.gather(*closings, return_exceptions=True)
         await self._stop()
 
@@ -359,12 +362,16 @@ class ValkeyTree:
         """See `SharedScope.leave`."""
         if scope.flags != JOINED:
             raise TypeError(f"expected a joined scope to leave, got {scope!r}: open it with joined=True")
-        if scope.local is not None:
-            await self._leave(scope, why)
+        if scope.local is None:
+            return
+        if scope._leaving is None:
+            scope._leaving = self._begin(self._leave(scope, why))
+        if not inside_a_cleanup():
+            await asyncio.shield(scope._leaving)
 
     def renewed(self) -> None:
         """A membership has a new lease."""
-        ends = [membership.lease_ends for membership in self._memberships if membership.process_joined]
+        ends = [membership.lease_ends for membership in self._memberships if membership.is_joined]
         self._lease_ends = min(ends, default=float("inf"))
 
     def rejoined(self) -> None:
@@ -449,7 +456,7 @@ class ValkeyTree:
         membership = entry._membership
         try:
             if entry.local is not None and not entry.local._gone:
-                await membership.write("begin", entry.field, entry.nonce, why, self.milliseconds())
+                await membership.begin(entry, why)
                 await entry.local._begin_closing()
             return await membership.end(entry.field, entry.nonce, why)
         except Fenced:
@@ -475,11 +482,12 @@ class ValkeyTree:
         else:
             if last:
                 await self.close_entry(scope, why)
-        await self._ended(scope)
+        await scope.local._begin_closing()
 
     async def _ended(self, entry: SharedEntry) -> None:
-        if entry._closing is not None:
-            await asyncio.wait({entry._closing})
+        under_way = {task for task in (entry._closing, entry._leaving) if task is not None}
+        if under_way:
+            await asyncio.wait(under_way)
         if entry.local is not None:
             await entry.local._begin_closing()
 
