@@ -1,6 +1,6 @@
 """An application that is told to stop while runs go on, for any ASGI server.
 
-Expects the environment variables DATABASE and REGISTRY. Who connects says who they are in the query string.
+Expects the environment variables DATABASE, REGISTRY and GRACE. Who connects says who they are in the query string.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ app = Hub(
     SQLiteStore(os.environ["DATABASE"], registry),
     authenticate=authenticate,
     drain_on_sigterm=True,
-    limits=Limits(shutdown_grace=3, close_timeout=1, retry_after_min=2, retry_after_max=4),
+    limits=Limits(
+        shutdown_grace=float(os.environ["GRACE"]), close_timeout=1, retry_after_min=2, retry_after_max=4
+    ),
 )
 
 
