@@ -1,6 +1,7 @@
 """An application that is told to stop while runs go on, for any ASGI server.
 
-Expects the environment variables DATABASE, REGISTRY and GRACE. Who connects says who they are in the query string.
+Expects the environment variables DATABASE, REGISTRY and GRACE. Who connects says who they are in the query
+string.
 """
 
 from __future__ import annotations
