@@ -48,6 +48,7 @@ class Clients:
         self.process = process
         self.port = port
         self.registry = registry
+        self.database = database
         self.store = SQLiteStore(database, registry)
 
     async def dial(self) -> tuple[ClientConnection, str]:
@@ -112,7 +113,7 @@ def serving(tmp_path: Path, registry: Registry) -> Iterator[Callable[..., Client
         with socket.create_server(("127.0.0.1", 0)) as probe:
             port = probe.getsockname()[1]
         command = [sys.executable, "-m", *SERVERS[server], "--host", "127.0.0.1", "--port", str(port)]
-        process = subprocess.Popen([*command, "restarting_app:app"], env=environment)
+        process = subprocess.Popen([*command, "restarting_app:app"], env=environment, start_new_session=True)
         made.append(Clients(process, port, registry, database))
         return made[-1]
 
@@ -120,18 +121,22 @@ def serving(tmp_path: Path, registry: Registry) -> Iterator[Callable[..., Client
     for clients in made:
         clients.store.close()
         if clients.process.poll() is None:
-            clients.process.kill()
+            os.killpg(clients.process.pid, signal.SIGKILL)  # with its workers
         clients.process.wait(PATIENCE)
 
 
-async def first_client(clients: Clients) -> ClientConnection:
+async def first_client(clients: Clients, workers: int = 1) -> ClientConnection:
+    """A client, once all workers are up: granian forgets a signal to one that is still starting."""
     until = time.monotonic() + PATIENCE
+    while len(list(clients.database.parent.glob("workers.*"))) < workers:
+        assert clients.process.poll() is None and time.monotonic() < until
+        await asyncio.sleep(0.05)
     while True:
         assert clients.process.poll() is None and time.monotonic() < until
         try:
             client, _ = await clients.dial()
         except (OSError, InvalidMessage):
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.05)
         else:
             return client
 
@@ -143,7 +148,7 @@ def test_runs_end_before_the_server_does_and_everybody_knows_when_to_come_back(
     clients = serving(server)
 
     async def main() -> None:
-        idle = await first_client(clients)
+        idle = await first_client(clients, workers=2 if "2 workers" in server else 1)
         await clients.receive(idle, "ready")
         ends, never_ends = await clients.running(1), await clients.running(3600)
         clients.process.send_signal(signal.SIGTERM)
