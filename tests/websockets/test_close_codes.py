@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,7 +32,7 @@ class Served(NamedTuple):
     port: int
 
     async def ask(self, what: str, **query: Any) -> Any:
-        async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE) as client:
+        async with httpx.AsyncClient(trust_env=False, verify=False, timeout=PATIENCE) as client:
             return (await client.get(f"http://127.0.0.1:{self.port}/{what}", params=query)).json()
 
 
@@ -45,22 +45,26 @@ def command(server: str, port: int) -> list[str]:
     return [sys.executable, "-W", quiet, "-m", "uvicorn", *common, *options, "closing_app:app"]
 
 
-@pytest.fixture(scope="module", params=SERVERS)
-def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    database = tmp_path_factory.mktemp("served") / "canonid.db"
+@contextmanager
+def serving(server: str, folder: Path) -> Iterator[tuple[Served, subprocess.Popen[bytes]]]:
+    database = folder / "canonid.db"
     paths = os.pathsep.join([str(HERE), *filter(None, sys.path)])
     environment = {"REGISTRY": str(HERE.parent / "registries" / "legacy.toml"), "DATABASE": str(database)}
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    process = subprocess.Popen(
-        command(request.param, port), env=os.environ | environment | {"PYTHONPATH": paths}
-    )
+    process = subprocess.Popen(command(server, port), env=os.environ | environment | {"PYTHONPATH": paths})
     try:
         wait_for(port, process)
-        yield Served(request.param, port)
+        yield Served(server, port), process
     finally:
         process.terminate()
         process.wait(PATIENCE)
+
+
+@pytest.fixture(scope="module", params=SERVERS)
+def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with serving(request.param, tmp_path_factory.mktemp("served")) as (server, _):
+        yield server
 
 
 def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
@@ -284,3 +288,17 @@ def test_every_way_out_has_its_code_on_every_server(served: Served, name: str) -
             assert seen[1] == way.reason
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_sigterm_without_draining_has_the_servers_own_code(server: str, tmp_path: Path) -> None:
+    async def main(served: Served, process: subprocess.Popen[bytes]) -> tuple[int | None, str | None]:
+        visit = Visit(served, "plain", "", 3600)
+        await visit.begin()
+        await visit.client.recv()
+        process.terminate()
+        return await visit.ended()
+
+    with serving(server, tmp_path) as (served, process):
+        expected = (1006, "") if server == "granian" else (1012, "")  # granian cuts every transport
+        assert asyncio.run(main(served, process)) == expected

@@ -298,7 +298,7 @@ class Hub:
         while True:
             going = self._going()
             for connection in tuple(self._present.connections.values()):
-                if going.isdisjoint(connection.subscriptions):
+                if connection.ending is None and going.isdisjoint(connection.subscriptions):
                     connection.restart()
             if not going or loop.time() >= until:
                 return not going

@@ -56,13 +56,13 @@ class Outbox:
 
         A message that may be dropped always has: it makes room, or is dropped itself.
         """
-        if isinstance(entry, Sheddable):
+        if isinstance(entry, str):
+            size = len(entry)
+        elif isinstance(entry, Sheddable):
             return self._put_sheddable(entry)
-        size = len(entry) if isinstance(entry, str) else 0
-        if not self._has_room(size) and not self._make_room(size):
-            return False
-        self._append(entry, size)
-        return True
+        else:
+            size = 0
+        return self._append(entry, size)
 
     def take(self) -> str | None:
         """The next text, None if there is none."""
@@ -84,34 +84,34 @@ class Outbox:
                 return text
         return None
 
-    def _has_room(self, size: int) -> bool:
-        return len(self) < self._max_messages and self._bytes + size <= self._max_bytes
-
-    def _append(self, entry: str | Place | Iterator[str], size: int) -> None:
+    def _append(self, entry: str | Place | Iterator[str], size: int) -> bool:
+        while (
+            len(self._entries) - self._empty_places >= self._max_messages
+            or self._bytes + size > self._max_bytes
+        ):
+            if not self._droppable:
+                return False
+            self._count_dropped(self._vacate(self._droppable.popleft()))
         self._entries.append(entry)
         self._bytes += size
+        return True
 
     def _put_sheddable(self, message: Sheddable) -> bool:
         key = None if message.key is None else (message.type, message.key)
         if key is not None and (older := self._coalescing.pop(key, None)) is not None:
             self._vacate(older)
             self._on_shed(message.type, "coalesce")
-        if not self._has_room(len(message.text)) and not self._make_room(len(message.text)):
-            if key is None:
-                self._count_dropped(message)
-            return key is None
         place = Place(message)
-        if key is None:
+        has_room = self._append(place, len(message.text))
+        if key is not None:
+            if has_room:
+                self._coalescing[key] = place
+            return has_room
+        if has_room:
             self._droppable.append(place)
         else:
-            self._coalescing[key] = place
-        self._append(place, len(message.text))
+            self._count_dropped(message)
         return True
-
-    def _make_room(self, size: int) -> bool:
-        while self._droppable and not self._has_room(size):
-            self._count_dropped(self._vacate(self._droppable.popleft()))
-        return self._has_room(size)
 
     def _count_dropped(self, message: Sheddable) -> None:
         self._dropped[message.type] += 1
