@@ -501,6 +501,36 @@ def test_malformed_data_is_an_error_and_no_crash(valkey, namespace, seen, caplog
     seen("errors that name it, no beat was lost, and nothing was left after closing")
 
 
+@pytest.mark.parametrize("functions", [True, False], ids=["functions", "script"])
+@fault(
+    "the store has no memory left",
+    promised="claims raise StoreError; releasing, closing and the lease go on",
+)
+def test_a_full_store_still_releases(namespace, seen, functions):
+    async def main():
+        options = () if functions else ("--rename-command", "FCALL", "no-fcall")
+        with Server(*options) as server:
+            async with trees(server.url, namespace, "a", "b") as (a, b):
+                session = await a.open("session", "1", principal="ada")
+                for number in range(20):
+                    await session.claim("tool", str(number))
+                server.ask("CONFIG", "SET", "maxmemory", "1")
+                with pytest.raises(StoreError, match="maxmemory"):
+                    await session.claim("tool", "20")
+                beat = a._memberships[0]._answered
+                await until(lambda: a._memberships[0]._answered > beat)
+                assert await session.release("tool", "3")
+                assert len((await (await b.find("session", "1", principal="ada")).close()).released) == 20
+                await until(lambda: session.closed)
+                assert a.may_send
+                server.ask("CONFIG", "SET", "maxmemory", "0")
+                await until(lambda: settled(a, b))
+                await a.open("session", "1", principal="ada")
+
+    asyncio.run(main())
+    seen("the claim was refused whole; everything else went on")
+
+
 def test_a_claim_of_a_fenced_process_says_so(valkey, namespace):
     async def main():
         async with trees(valkey, namespace, "a", "b", lease=30.0) as (a, b):

@@ -29,14 +29,22 @@ LIBRARY: Final = SOURCE.replace("name=canonid", f"name=canonid_{DIGEST}", 1).rep
 SCRIPT: Final = (
     """\
 if redis.replicate_commands then pcall(redis.replicate_commands) end
-local steps, server = {}, redis
+local steps, without_memory, server = {}, {}, redis
 local redis = {call = server.call, register_function = function(name, step)
-  if type(name) == 'table' then name, step = name.function_name, name.callback end
+  if type(name) == 'table' then
+    without_memory[name.function_name] = name.flags[1] == 'allow-oom'
+    name, step = name.function_name, name.callback
+  end
   steps[name] = step
 end}
 """
     + LIBRARY.split("\n", 1)[1]
-    + "\nreturn steps[table.remove(ARGV, 1)](KEYS, ARGV)\n"
+    # A script that has written something is let go on where memory has run out.
+    + """
+local step = table.remove(ARGV, 1)
+if without_memory[step] then server.call('DEL', KEYS[1] .. 'none') end
+return steps[step](KEYS, ARGV)
+"""
 )
 SCRIPT_SHA: Final = sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
 
