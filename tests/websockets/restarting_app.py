@@ -50,7 +50,7 @@ app = Announced(
 @app.on_message
 async def start(connection: Connection, message: dict[str, Any]) -> None:
     async def execute(run: Run) -> None:
-        run.publish("agent_started")
+        await run.publish("agent_started")
         await asyncio.sleep(message["seconds"])
 
     await app.start_run(connection, thread=message["thread"], execute=execute)
