@@ -41,6 +41,11 @@ def bound(**ids: str | None) -> Iterator[None]:
         _lineage.reset(token)
 
 
+def bind(ids: Mapping[str, str]) -> None:
+    """Bind exactly these IDs for the rest of the current task, and for what it begins."""
+    _lineage.set(ids)
+
+
 class LineageFilter(logging.Filter):
     """Gives each record the attributes principal, session, connection, thread_id, run: "" where not bound.
 

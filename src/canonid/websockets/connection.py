@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Coroutine, Mapping
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from functools import cached_property
 from typing import Any, NamedTuple, Protocol
 
@@ -71,21 +71,23 @@ class Connection:
         self.id = id
         self.session = session
         self.principal = principal
-        self.watching: set[str] = set()
-        self.topics: set[str] = set()
+        self.lineage = {"principal": principal, "session": session, "connection": id}  # as logs show it
+        self.watching: frozenset[str] = frozenset()
+        self.topics: frozenset[str] = frozenset()
         self.subscriptions: set[Stream] = set()
         self.ending: Ending | None = None
         self.incident: str | None = None
         self._socket = socket
         self._host = host
         self._limits = limits
-        self._outbox = Outbox(limits.outbox_messages, limits.outbox_bytes, self._count_shed)
+        self._outbox: Outbox | None = None  # from the first message that could not be written at once
         self._inbox: asyncio.Queue[Message] | None = None  # while the application is busy
         self._readers: set[asyncio.Task[None]] = set()
         self._writer: asyncio.Task[None] | None = None  # while the client does not keep up
         self._at_once = 0
         self._scope: Scope
-        self._ended = asyncio.Event()
+        self._timers: list[asyncio.Handle] = []
+        self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting_since: float | None = None
         now = self._active_at = asyncio.get_running_loop().time()
         byte_burst = max(limits.byte_burst, limits.max_message)
@@ -100,7 +102,8 @@ class Connection:
     @property
     def queued(self) -> Queued:
         """What waits to be written to the client."""
-        return Queued(len(self._outbox), self._outbox.size)
+        box = self._outbox
+        return Queued(0, 0) if box is None else Queued(len(box), box.size)
 
     async def send(self, message: Mapping[str, Any]) -> bool:
         """Queue a message for the client, without waiting for it; False if the connection has ended.
@@ -152,6 +155,8 @@ class Connection:
                 self._at_once += 1
                 self._host.traffic.went(text)
                 return True
+        if self._outbox is None:
+            self._outbox = Outbox(self._limits.outbox_messages, self._limits.outbox_bytes, self._count_shed)
         if not self._outbox.put(entry):
             self._refuse(Refusal(code=Code.OVERLOADED, limit="outbox"))
             return False
@@ -163,12 +168,8 @@ class Connection:
         """Choose how the connection ends; only the first choice counts."""
         if self.ending is None:
             self.ending = why
-            self._ended.set()
-
-    def bound(self) -> AbstractContextManager[None]:
-        """What is logged in the block is about this connection."""
-        its = {"principal": self.principal, "session": self.session, "connection": self.id}
-        return logs.bound(**its, thread=None, run=None)
+            if not self._ended.done():
+                self._ended.set_result(None)
 
     async def serve(self, scope: Scope, seconds: float) -> None:
         """Run until it ends, for at most `seconds`. Closing the scope ends it, and it closes the scope."""
@@ -177,16 +178,11 @@ class Connection:
             self._scope = scope
             self._claim("socket", self._close_socket)
             self._claim("outbox", self._flush)
-            self._claim("heartbeat", self._host.beats(self))
-            expiry = loop.call_later(seconds, self.end, ending(Code.NOT_AUTHENTICATED))
-            self._claim("expiry", expiry.cancel)
+            self._start_clocks(seconds)
             self._claim("subscriptions", self._unsubscribe)
-            if self._limits.idle_timeout is not None:
-                self._watch_idleness(self._limits.idle_timeout)
-                self._claim("idleness", lambda: self._idleness.cancel())
             self._claim("reader", self._stop_reading)
             self._read_on()
-            await self._ended.wait()
+            await self._ended
         except asyncio.CancelledError:
             self.end(ending(Code.RESTARTING))  # the server's last resort when it stops
             raise
@@ -197,6 +193,20 @@ class Connection:
             await scope.close()
             await self._close_socket()  # unless the scope has done so
             self._host.traffic.closing.add(loop.time() - began)
+
+    def _start_clocks(self, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        stop_beating = self._host.beats(self)
+        self._timers.append(loop.call_later(seconds, self.end, ending(Code.NOT_AUTHENTICATED)))
+        if self._limits.idle_timeout is not None:
+            self._timers.append(loop.call_soon(self._watch_idleness, self._limits.idle_timeout))
+
+        def stop() -> None:
+            stop_beating()
+            for timer in self._timers:
+                timer.cancel()
+
+        self._claim("heartbeat", stop)
 
     def beat(self, number: int) -> None:
         """Ping the client, or end if it was silent for two heartbeats."""
@@ -253,7 +263,8 @@ class Connection:
         left = self._active_at + seconds - loop.time()
         if left <= 0:
             self._refuse(Refusal(code=Code.IDLE, limit="idle_timeout"))
-        self._idleness = loop.call_later(max(left, 0), self._watch_idleness, seconds)
+        else:
+            self._timers[-1] = loop.call_later(left, self._watch_idleness, seconds)
 
     def _relieve(self) -> None:
         """The application takes its time: let another task read on."""
@@ -269,6 +280,7 @@ class Connection:
         self._inbox = None
 
     async def _write(self) -> None:
+        assert self._outbox is not None
         while (text := self._outbox.take()) is not None:
             while not self._host.may_send:  # noqa: ASYNC110 - a lease has no event
                 await asyncio.sleep(PAUSE)
@@ -279,19 +291,19 @@ class Connection:
                 # The reader learns, and tells better, what happened; unless it waits for the application.
                 with suppress(TimeoutError):
                     async with asyncio.timeout(self._limits.close_timeout):
-                        await self._ended.wait()
+                        await asyncio.shield(self._ended)
                 raise
         self._writer = None
         self._at_once = 0
 
     async def _guarded(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        with self.bound():  # the writer may have been started by anybody who sends
-            try:
-                await work()
-            except BaseException as error:
-                if cancelled(error):
-                    raise
-                self._end_by(sole(error))
+        logs.bind(self.lineage)  # whoever sends may have started the writer
+        try:
+            await work()
+        except BaseException as error:
+            if cancelled(error):
+                raise
+            self._end_by(sole(error))
 
     def _end_by(self, error: BaseException) -> None:
         match error:

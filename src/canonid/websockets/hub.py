@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar, cast
 from weakref import WeakValueDictionary
 
-from canonid import incidents
+from canonid import incidents, logs
 from canonid.aliases import Lineage, Store
 from canonid.core import Identity, Registry
 from canonid.counters import Counters
@@ -470,8 +470,8 @@ class Hub:
         self._present.arrive(connection)
         session.keep(connection)
         try:
-            with connection.bound():
-                await connection.serve(live.local, seconds)
+            logs.bind(connection.lineage)
+            await connection.serve(live.local, seconds)
         finally:
             self._present.leave(connection)
             session.leave(connection)

@@ -13,8 +13,6 @@ OWNERS = {
     "outbox": "connection",
     "reader": "connection",
     "heartbeat": "connection",
-    "expiry": "connection",
-    "idleness": "connection",
     "subscriptions": "connection",
     "executor": "run",
 }

@@ -73,15 +73,15 @@ class Presence:
             self.in_topic.discard(topic, connection)
 
     def watch(self, connection: Connection, thread: str) -> None:
-        connection.watching.add(thread)
+        connection.watching |= {thread}
         self.watching.add(thread, connection)
 
     def join(self, connection: Connection, topic: str) -> None:
-        connection.topics.add(topic)
+        connection.topics |= {topic}
         self.in_topic.add(topic, connection)
 
     def part(self, connection: Connection, topic: str) -> None:
-        connection.topics.discard(topic)
+        connection.topics -= {topic}
         self.in_topic.discard(topic, connection)
 
     def keep(self, run: Run) -> None:

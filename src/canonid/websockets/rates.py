@@ -6,6 +6,8 @@ from __future__ import annotations
 class Bucket:
     """Holds `burst` tokens and gains `per_second`; what is taken beyond that is refused."""
 
+    __slots__ = ("_at", "_burst", "_per_second", "_tokens")
+
     def __init__(self, per_second: float, burst: float, now: float) -> None:
         self._per_second = per_second
         self._burst = burst
