@@ -2,6 +2,7 @@ import pytest
 
 from aliases.stores import legacy_user, names_of, resolved, typeid
 from canonid import InvalidId, LineageConflict, NotFound
+from canonid.aliases import Lineage
 
 USER, OTHER = typeid("user", 1), typeid("user", 2)
 SESSION, THREAD, RUN = typeid("session", 1), typeid("thread", 1), typeid("run", 1)
@@ -186,3 +187,44 @@ def test_foreign_unknown_ambiguous_and_malformed_are_one_answer(family, registry
             family.authorise(text, principal=principal)
         answers.add(repr((caught.type, str(caught.value), vars(caught.value))))
     assert len(answers) == 1
+
+
+def minted(store, session, text):
+    return Lineage(text, "connection", session.child, "session", session.principal, text, 5.0)
+
+
+def test_what_was_minted_just_now_is_recorded_many_at_once(store, registry):
+    user, first, second = registry.mint("user"), registry.mint("session"), registry.mint("session")
+    store.record(user, kind="user")
+    sessions = [
+        store.record(text, kind="session", parent=user, parent_kind="user") for text in (first, second)
+    ]
+    records = [minted(store, session, registry.mint("connection")) for session in sessions for _ in range(50)]
+    store.record_minted(records)
+    assert [store.lineage(record.child, kind="connection") for record in records] == records
+    assert all(store.authorise(record.text, kind="connection", principal=user) for record in records)
+
+
+def test_what_was_minted_finds_a_parent_that_was_linked_meanwhile(store, registry):
+    user, session, newer = registry.mint("user"), registry.mint("session"), registry.mint("session")
+    store.record(user, kind="user")
+    store.record(session, kind="session", parent=user, parent_kind="user")
+    store.link(session, newer, kind="session", source="test")
+    lineage = store.lineage(session, kind="session")
+    assert lineage.child == newer, "which has no row of its own"
+    record = minted(store, lineage, registry.mint("connection"))
+    store.record_minted([record])
+    assert store.lineage(record.child, kind="connection")[:5] == record[:5]
+
+
+def test_all_of_what_was_minted_is_recorded_or_nothing(store, registry):
+    user = registry.mint("user")
+    store.record(user, kind="user")
+    session = store.record(registry.mint("session"), kind="session", parent=user, parent_kind="user")
+    stranger = registry.mint("session")
+    good, orphan = minted(store, session, registry.mint("connection")), registry.mint("connection")
+    with pytest.raises(LineageConflict, match="not recorded"):
+        store.record_minted([good, minted(store, session._replace(child=stranger), orphan)])
+    for text in (orphan, good.text):
+        with pytest.raises(NotFound):
+            store.lineage(text, kind="connection")

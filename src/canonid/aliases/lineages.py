@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from canonid.aliases import queries
@@ -143,28 +142,6 @@ class Lineages:
         )
         queries.add_row(connection, row)
         return self._read(connection, row)
-
-    def add_minted(self, connection: sqlite3.Connection, records: Sequence[Lineage]) -> None:
-        """The lineage of what was minted just now. IntegrityError where a parent is not found as named."""
-        rows = []
-        for record in records:
-            above = queries.oldest_row(connection, Identity(str(record.parent_kind), str(record.parent)))
-            principal = above.principal_identity if above else _NOTHING
-            require_storable(record.text)
-            rows.append(
-                Row(
-                    number=0,
-                    kind=record.kind,
-                    child=record.child,
-                    parent_kind=record.parent_kind,
-                    parent=record.parent,
-                    principal_kind=principal.kind,
-                    principal=principal.canonical,
-                    text=record.text,
-                    at=record.at,
-                )
-            )
-        queries.add_minted(connection, rows)
 
     def _parent(self, connection: sqlite3.Connection, birth: Birth, kind: str) -> Identity | None:
         declared = self._resolver.parent_kind(kind)

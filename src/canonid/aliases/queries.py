@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from canonid.aliases.contract import Alias, BatchRecord
+from canonid.aliases.contract import Alias, BatchRecord, Lineage
 from canonid.core import Identity
 
 # Statements are put together from the constants of this module alone; every value is bound.
@@ -176,10 +176,19 @@ def add_row(connection: sqlite3.Connection, row: Row) -> None:
     connection.execute("INSERT INTO lineage VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?)", row[1:])
 
 
-def add_minted(connection: sqlite3.Connection, rows: Iterable[Row]) -> None:
-    """Insert rows. Raises IntegrityError if one is there already, or a parent is missing."""
-    values = [row[1:] for row in rows]
-    connection.executemany("INSERT INTO lineage VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+def add_minted(connection: sqlite3.Connection, records: Iterable[Lineage]) -> int:
+    """Insert the rows of things with the principals of their parents; how many of the parents were found.
+
+    Raises IntegrityError where one of the things is recorded already.
+    """
+    return connection.executemany(
+        """
+        INSERT INTO lineage
+        SELECT NULL, ?, ?, kind, child, principal_kind, principal, ?, ?
+        FROM lineage WHERE child = ? AND kind = ?
+        """,
+        [(each.kind, each.child, each.text, each.at, each.parent, each.parent_kind) for each in records],
+    ).rowcount
 
 
 def owners(connection: sqlite3.Connection, identity: Identity) -> set[Identity]:

@@ -15,7 +15,7 @@ from canonid.aliases.connections import Connections
 from canonid.aliases.contract import Alias, BatchRecord, Lineage
 from canonid.aliases.lineages import Birth, Lineages
 from canonid.aliases.resolving import Resolver
-from canonid.aliases.texts import key, require_words
+from canonid.aliases.texts import key, require_storable, require_words
 from canonid.core import Identity, Registry
 from canonid.errors import StoreError
 
@@ -170,15 +170,20 @@ class SQLiteStore:
 
     def record_minted(self, records: Sequence[Lineage]) -> None:
         """The lineage of things that were minted a moment ago; see `Store.record_minted`."""
+        for record in records:
+            require_storable(record.text)
         try:
             with self._connections.faults_told(), self._connections.writing() as connection:
-                self._lineages.add_minted(connection, records)
+                if queries.add_minted(connection, records) != len(records):
+                    raise sqlite3.IntegrityError("a parent goes by another name since a link")
         except StoreError as error:
             if not isinstance(error.__cause__, sqlite3.IntegrityError):
                 raise
-            for record in records:  # a parent goes by another name since a link
-                birth = {"kind": record.kind, "parent": record.parent, "parent_kind": record.parent_kind}
-                self.record(record.text, **birth)
+            births = [Birth(each.text, each.kind, each.parent, each.parent_kind, None) for each in records]
+            with self._connections.faults_told(), self._connections.writing() as connection:
+                for birth in births:
+                    if not self._lineages.existing(connection, birth):
+                        self._lineages.add(connection, birth, self._clock())
 
     def lineage(self, text: str, kind: str | None = None) -> Lineage:
         """The lineage of what a text names; see `Store.lineage`."""

@@ -674,17 +674,23 @@ class Hub:
 
     async def _session(self, lineage: Lineage) -> Session:
         """The live session, joined or opened."""
+        if self._backplane is None:
+            return self._present.sessions.get(lineage.child) or await self._opened(lineage)
         async with self._opening.setdefault(lineage.child, asyncio.Lock()):
             session = self._present.sessions.get(lineage.child)
-            if session is not None and not session.over:
-                return session
-            identity = Identity("session", lineage.child)
-            scope = await self._shared_tree.open(
-                "session", lineage.text, principal=lineage.principal, identity=identity, joined=True
-            )
-            session = Session(scope, self._limits.session_grace, self._expire)
-            self._present.sessions[session.id] = session
-            return session
+            return session if session is not None and not session.over else await self._opened(lineage)
+
+    async def _opened(self, lineage: Lineage) -> Session:
+        scope = await self._shared_tree.open(
+            "session",
+            lineage.text,
+            principal=lineage.principal,
+            identity=Identity("session", lineage.child),
+            joined=True,
+        )
+        session = Session(scope, self._limits.session_grace, self._expire)
+        self._present.sessions[session.id] = session
+        return session
 
     def _expire(self, session: Session) -> None:
         self._close(session, ending(Code.NOT_AUTHENTICATED, "session closed"))
