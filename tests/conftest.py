@@ -1,10 +1,14 @@
 """Fixtures shared by all tests."""
 
+import sys
 from pathlib import Path
 
 import pytest
 
 from canonid import Registry, load_registry
+
+# Last, since a benchmark may bear the name of a library that it measures.
+sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
 
 pytest_plugins = ["faults"]
 
