@@ -6,9 +6,12 @@ import asyncio
 import base64
 import os
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
 import uvloop
+
+Answer = TypeVar("Answer")
 
 MASK = b"\0\0\0\0"  # a mask of zeros leaves the payload as it is (RFC 6455 §5.3)
 
@@ -28,6 +31,7 @@ class Client(asyncio.Protocol):
         self.transport: asyncio.Transport
         self.open = asyncio.get_running_loop().create_future()
         self.received = 0
+        self.expected = 0  # for whoever counts
         self.closed: int | None = None  # the code, 1006 without a close frame
         self._path = path
         self._protocols = protocols
@@ -87,6 +91,6 @@ class Client(asyncio.Protocol):
         self.transport.write(frame)
 
 
-def run(main: object) -> object:
+def run(main: Callable[[], Coroutine[Any, Any, Answer]]) -> Answer:
     """Runs on uvloop, so that the clients are not what is measured."""
-    return uvloop.run(main)  # type: ignore[arg-type]
+    return uvloop.run(main())

@@ -1,7 +1,11 @@
-"""The servers of websockets.py, each in a process of its own: `python websocket_servers.py NAME PORT`."""
+"""The servers of websockets.py, each in a process of its own: `python -P websocket_servers.py NAME PORT`.
+
+`-P`, or `websockets` would be the benchmark and not the library.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
@@ -12,6 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 REGISTRY = """
 [kinds.user]
@@ -29,6 +36,8 @@ parent = "user"
 prefix = "run"
 parent = "thread"
 """
+FILLING = os.urandom(4096).hex()
+STALL = '{"type":"stall"}'
 PLAIN = "websockets-sansio"
 BOUNDED = "canonid.websockets.uvicorn:Protocol"
 
@@ -36,10 +45,7 @@ BOUNDED = "canonid.websockets.uvicorn:Protocol"
 def bare() -> tuple[Any, str]:
     """Starlette alone: an echo, and a broadcast that is a loop over the sockets."""
     from starlette.applications import Starlette
-    from starlette.requests import Request
-    from starlette.responses import JSONResponse
     from starlette.routing import Route, WebSocketRoute
-    from starlette.websockets import WebSocket, WebSocketDisconnect
 
     sockets: set[WebSocket] = set()
 
@@ -57,11 +63,10 @@ def bare() -> tuple[Any, str]:
 
     async def broadcast(request: Request) -> JSONResponse:
         text = (await request.body()).decode()
-        began = time.perf_counter()
         for socket in list(sockets):
             with contextlib.suppress(Exception):
                 await socket.send_text(text)
-        return JSONResponse({"seconds": time.perf_counter() - began})
+        return JSONResponse(None)
 
     return Starlette(
         routes=[
@@ -72,26 +77,75 @@ def bare() -> tuple[Any, str]:
     ), PLAIN
 
 
+def documented() -> tuple[Any, str]:
+    """The ConnectionManager of FastAPI's documentation, as it stands there."""
+    from fastapi import FastAPI
+
+    class ConnectionManager:
+        def __init__(self) -> None:
+            self.active_connections: list[WebSocket] = []
+
+        async def connect(self, websocket: WebSocket) -> None:
+            await websocket.accept()
+            self.active_connections.append(websocket)
+
+        def disconnect(self, websocket: WebSocket) -> None:
+            self.active_connections.remove(websocket)
+
+        async def broadcast(self, message: str) -> None:
+            for connection in self.active_connections:
+                await connection.send_text(message)
+
+    manager = ConnectionManager()
+    app = FastAPI()
+    stalled: set[asyncio.Task[None]] = set()
+
+    async def fill(websocket: WebSocket) -> None:
+        while True:
+            await websocket.send_text(FILLING)
+
+    @app.websocket("/ws")
+    async def endpoint(websocket: WebSocket) -> None:
+        await manager.connect(websocket)
+        await websocket.send_text(json.dumps({"type": "ready"}))
+        try:
+            while True:
+                if await websocket.receive_text() == STALL:
+                    stalled.add(asyncio.create_task(fill(websocket)))
+        except WebSocketDisconnect:
+            manager.disconnect(websocket)
+
+    @app.post("/broadcast")
+    async def broadcast(request: Request) -> None:
+        await manager.broadcast((await request.body()).decode())
+
+    app.get("/rss")(rss)
+    return app, PLAIN
+
+
 def hub_on(protocol: str) -> tuple[Any, str]:
     """A hub: each client with a user, a session and a ticket of its own."""
     from starlette.applications import Starlette
-    from starlette.requests import Request
-    from starlette.responses import JSONResponse
     from starlette.routing import Route, WebSocketRoute
 
     from canonid import Registry
     from canonid.aliases import SQLiteStore
-    from canonid.websockets import Connection, Hub
+    from canonid.websockets import Connection, Hub, Limits
 
     registry = Registry.from_toml(REGISTRY)
     store = SQLiteStore(Path(tempfile.mkdtemp()) / "canonid.db", registry)
-    hub = Hub(registry, store)
+    # Without limits of rate, which the others don't have.
+    hub = Hub(registry, store, limits=Limits(messages_per_second=1e6, bytes_per_second=1e9))
 
     @hub.on_message
     async def echo(connection: Connection, message: dict[str, Any]) -> None:
         if message["type"] == "join":
             await hub.join(connection, "all")
-        await connection.send(message)
+        elif message["type"] == "stall":
+            for _ in range(100):  # fills what lies between, and nearly the outbox
+                await connection.send({"type": "filling", "text": FILLING})
+        else:
+            await connection.send(message)
 
     async def tickets(request: Request) -> JSONResponse:
         issued = []
@@ -103,10 +157,8 @@ def hub_on(protocol: str) -> tuple[Any, str]:
         return JSONResponse(issued)
 
     async def broadcast(request: Request) -> JSONResponse:
-        message = json.loads(await request.body())
-        began = time.perf_counter()
-        await hub.send_to_topic("all", message)
-        return JSONResponse({"seconds": time.perf_counter() - began})
+        await hub.send_to_topic("all", json.loads(await request.body()))
+        return JSONResponse(None)
 
     async def closes(request: Request) -> JSONResponse:
         return JSONResponse(dict(hub.closes.by_code))
@@ -136,7 +188,7 @@ def socketio() -> tuple[Any, str]:
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "http" and scope["path"] == "/rss":
-            response = await rss(None)
+            response = await rss(Request(scope))
             await response(scope, receive, send)
         else:
             await inner(scope, receive, send)
@@ -145,16 +197,15 @@ def socketio() -> tuple[Any, str]:
     return app, PLAIN
 
 
-async def rss(request: Any) -> Any:
+async def rss(request: Request) -> JSONResponse:
     """Bytes of memory of this process."""
-    from starlette.responses import JSONResponse
-
     pages = int(Path("/proc/self/statm").read_text().split()[1])  # noqa: ASYNC240 - no disk
     return JSONResponse(pages * os.sysconf("SC_PAGE_SIZE"))
 
 
 SERVERS = {
     "starlette": bare,
+    "fastapi's manager": documented,
     "canonid": lambda: hub_on(BOUNDED),
     "canonid on uvicorn's own protocol": lambda: hub_on(PLAIN),
     "python-socketio": socketio,
