@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from golden import ROOT, Person, closed, golden_path, process
+from stores import Server
 
 SLOW = {"GOLDENPATH_TOKEN_DELAY": "0.3"}
 QUESTION = "What does lineage mean here?"
@@ -115,3 +116,48 @@ def test_a_port_in_use_is_said_in_a_sentence(tmp_path):
         second.stderr
         == f"goldenpath: can't listen on 127.0.0.1:{port}: Address already in use; try another --port\n"
     )
+
+
+@pytest.fixture
+def valkey():
+    with Server() as server:
+        yield server
+
+
+def test_two_services_that_share_valkey_serve_as_one(tmp_path, valkey):
+    env = SLOW | {"GOLDENPATH_VALKEY": valkey.url}
+    with (
+        process("--data", tmp_path, **env) as (first, here),
+        process("--data", tmp_path, **env) as (_, there),
+        Person(here, "ada") as ada,
+        Person(there, "ada", log_in=True) as elsewhere,
+    ):
+        thread = ada.thread()["id"]
+        with ada.socket() as one, elsewhere.socket() as other:
+            other.send(type="watch", thread=thread)
+            other.until("watching")
+            one.ask(thread, QUESTION)
+            seen = [other.until("event")["seq"] for _ in range(5)]
+            assert seen == [1, 2, 3, 4, 5], "what one writes, the other reads"
+            run = one.until("event")["run"]
+            other.send(type="cancel", run=run)
+            assert one.events(run)[-1]["event"] == "run_cancelled"
+            one.ask(thread, QUESTION)
+            lost = other.until("event", seq=3)["run"]
+            first.kill()
+            assert other.events(lost)[-1]["event"] == "run_lost"
+        answers = elsewhere.get(f"/api/threads/{thread}")["messages"]
+        assert answers[-1]["status"] == "lost"
+
+
+def test_a_log_out_ends_the_sockets_of_every_service(tmp_path, valkey):
+    env = {"GOLDENPATH_VALKEY": valkey.url}
+    with (
+        process("--data", tmp_path, **env) as (_, here),
+        process("--data", tmp_path, **env) as (_, there),
+        Person(here, "ada") as ada,
+    ):
+        ada.url = there
+        with ada.socket() as socket:
+            assert ada.http.post("/auth/logout").status_code == 204
+            assert closed(socket)[0] == 4401

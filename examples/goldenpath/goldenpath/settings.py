@@ -20,6 +20,7 @@ DATA = "GOLDENPATH_DATA"
 SECRET = "GOLDENPATH_SECRET"  # noqa: S105 - the name of the variable
 ORIGINS = "GOLDENPATH_ORIGINS"
 TOKEN_DELAY = "GOLDENPATH_TOKEN_DELAY"  # noqa: S105
+VALKEY = "GOLDENPATH_VALKEY"
 
 SECRET_BYTES = 32  # RFC 7518 §3.2: a key of HS256 must not be shorter than its hash
 LONGEST_DELAY = 60
@@ -42,6 +43,7 @@ class Settings:
     session_seconds: int = 30 * 24 * 3600
     token_delay: float = 0.02  # between two pieces of the built-in agent's answer
     limits: Limits = field(default_factory=Limits)
+    valkey: str | None = None  # address of what several chat services share, like redis://127.0.0.1:6379/0
 
     def __post_init__(self) -> None:
         if len(self.secret) < SECRET_BYTES:
@@ -55,7 +57,7 @@ class Settings:
 
     @classmethod
     def from_environment(cls, env: Mapping[str, str], **overrides: Any) -> Settings:
-        """What GOLDENPATH_DATA, …_SECRET, …_ORIGINS (with commas) and …_TOKEN_DELAY say, then `overrides`.
+        """What the variables above say (…_ORIGINS with commas), then `overrides`.
 
         Makes the data folder, by default var/goldenpath below the current one, and a secret in it unless
         one is given; of several processes that do so at once all get the same. Raises ValueError, OSError.
@@ -65,6 +67,8 @@ class Settings:
         found: dict[str, Any] = {"origins": tuple(env.get(ORIGINS, "").replace(",", " ").split())}
         if "secret" not in overrides:
             found["secret"] = env.get(SECRET, "").encode() or _kept_secret(data)
+        if env.get(VALKEY):
+            found["valkey"] = env[VALKEY]
         if env.get(TOKEN_DELAY):
             found["token_delay"] = _seconds(env[TOKEN_DELAY])
         return cls(**found | overrides | {"data": data})

@@ -19,6 +19,7 @@ from canonid import NotFound, Registry
 from canonid.aliases import SQLiteStore
 from canonid.scopes import Snapshot
 from canonid.websockets import Code, Hub
+from canonid.websockets.valkey import ValkeyBackplane
 from goldenpath.agent import Docs, agent_from_environment
 from goldenpath.auth.tokens import Tokens
 from goldenpath.proxy import AuthProxy
@@ -64,7 +65,16 @@ def create_app(settings: Settings, registry: Registry, records: SQLiteStore, aut
         return registry.mint(kind, service="gateway", stage="prod")
 
     own = {"request": None}  # the browser makes the IDs of its requests itself
-    hub = Hub(registry, records, origins=settings.origins, mint=mint, ids=own, limits=settings.limits)
+    shared = ValkeyBackplane(settings.valkey, limits=settings.limits) if settings.valkey else None
+    hub = Hub(
+        registry,
+        records,
+        backplane=shared,
+        origins=settings.origins,
+        mint=mint,
+        ids=own,
+        limits=settings.limits,
+    )
     conversations = Conversations(registry, records, store, forms, hub, agent, workers)
     hub.on_message(conversations.receive)
 
@@ -180,8 +190,7 @@ def create_app(settings: Settings, registry: Registry, records: SQLiteStore, aut
 
     @app.get("/api/open")
     async def open_now(caller: Signed) -> dict[str, Any]:
-        roots = [node for user in caller.users for node in hub.tree.snapshot(user)]
-        return {"open": [shown_node(node) for node in roots]}
+        return {"open": [shown_node(node) for node in await hub.live_of(caller.user)]}
 
     def shown_thread(thread: Thread) -> dict[str, Any]:
         ids = forms.of("thread", thread.text)
