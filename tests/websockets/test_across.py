@@ -360,3 +360,23 @@ def test_events_wait_for_a_store_that_is_away_and_none_is_lost(
 
     b.run(a_then(a, main()))
     seen("each number once, in order, live and for one who comes later")
+
+
+def test_a_thousand_publish_at_once(pair: Make) -> None:
+    a, b = pair(limits={"runs_per_principal": 1000})
+
+    async def main() -> None:
+        person, agents = a.person(), [Agent() for _ in range(50)]
+        runs = [await start(a, person, agent) for agent in agents]
+
+        async def publish_all() -> list[int]:
+            return await asyncio.gather(*[run.publish("token") for _ in range(20) for run in runs])
+
+        assert sorted(await a.server.call(publish_all())) == sorted([*range(1, 21)] * 50)
+        client = await b.ready(person)
+        for run, agent in zip(runs[:3], agents, strict=False):
+            await agent.end(a)
+            await client.send(type="subscribe", run=run.id)
+            assert numbers(await client.events()) == list(range(1, 22))
+
+    b.run(a_then(a, main()))
