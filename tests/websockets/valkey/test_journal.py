@@ -16,7 +16,7 @@ from canonid.scopes.valkey.store import Store
 from canonid.websockets import Limits
 from canonid.websockets.backplane import RunOver, RunRecord
 from canonid.websockets.valkey.journal import KNOWN, STEPS, ValkeyJournal
-from scopes.servers import client
+from scopes.servers import client, until
 from stores import REDIS, Server
 
 ODD = ["}x", "{a}b}", "a\nb", "a\0b", "\U0001f511", "a/b:c", "x" * 5000]
@@ -233,24 +233,18 @@ def test_nothing_in_the_store_lives_for_ever(shared_valkey: Server, prefix: str)
                     key.removeprefix(prefix): await connection.pttl(key)
                     async for key in connection.scan_iter(f"{prefix}*")
                 }
-                long = {
-                    "{idle}:run",
-                    "{going}:run",
-                    "{going}:log",
-                    "{ended}:run",
-                    "{t}:runs",
-                    "{t2}:runs",
-                    "{t3}:runs",
-                }
+                runs = {"{idle}:run", "{going}:run", "{going}:log", "{ended}:run"}
+                long = runs | {"{t}:runs", "{t2}:runs", "{t3}:runs"}
                 assert ends.keys() == long | {"{ended}:log", "{u}:ended"}
                 for key, end in ends.items():
                     most = 1000 + KNOWN * 1000 if key in long else 1000
                     assert -1 != end <= most, key
                     assert key not in long or end > KNOWN * 1000 - 60_000
-                while {"{ended}:log", "{u}:ended"} & {
-                    key.removeprefix(prefix) async for key in connection.scan_iter(f"{prefix}*")
-                }:
-                    await asyncio.sleep(0.05)
+
+                async def expired() -> bool:
+                    return not await connection.exists(f"{prefix}{{ended}}:log", f"{prefix}{{u}}:ended")
+
+                await until(expired)
             kept = await j.read("ended", 0)
             assert kept is not None and kept.record.ended and kept.texts == []
 
