@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from typing import Any
 
 from redis.asyncio import Redis
 
+from stores import Server, free_port
+
+SLOTS = ((0, 5460), (5461, 10922), (10923, 16383))
 BOOKKEEPING = {"store", "seq", "epochs", "released"}
 
 
@@ -52,3 +55,32 @@ async def until(condition: Callable[[], Any], seconds: float = 20.0) -> None:
             return
         assert time.monotonic() < end, "waited in vain"
         await asyncio.sleep(0.02)
+
+
+@contextmanager
+def cluster() -> Iterator[list[Server]]:
+    """Three primaries, each with a third of the slots."""
+    with ExitStack() as stack:
+        options = ("--cluster-enabled", "yes", "--cluster-port")
+        servers = [stack.enter_context(Server(*options, str(free_port()))) for _ in SLOTS]
+
+        async def form() -> None:
+            async with client(servers[0].url) as connection:
+                bus = (await connection.config_get("cluster-port"))["cluster-port"]
+            for server, (first, last) in zip(servers, SLOTS, strict=True):
+                async with client(server.url) as connection:
+                    await connection.execute_command("CLUSTER ADDSLOTSRANGE", first, last)
+                    await connection.execute_command("CLUSTER MEET", "127.0.0.1", servers[0].port, bus)
+
+            async def formed() -> bool:
+                for server in servers:
+                    async with client(server.url) as connection:
+                        state = await connection.execute_command("CLUSTER INFO")
+                        if state["cluster_state"] != "ok" or state["cluster_known_nodes"] != "3":
+                            return False
+                return True
+
+            await until(formed)
+
+        asyncio.run(form())
+        yield servers

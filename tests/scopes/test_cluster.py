@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Iterator
-from contextlib import ExitStack, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 from redis.asyncio.cluster import RedisCluster
@@ -15,39 +15,16 @@ from canonid.scopes.valkey import ValkeyTree
 from canonid.scopes.valkey.store import bucket_of
 from faults import fault
 from scopes.fleet import is_live, live
-from scopes.servers import client, until
+from scopes.servers import client, cluster, until
 from scopes.trees import resolve
-from stores import Server, free_port
+from stores import Server
 
-SLOTS = ((0, 5460), (5461, 10922), (10923, 16383))
 BUCKETS = 16
 
 
 @pytest.fixture(scope="module")
 def primaries() -> Iterator[list[Server]]:
-    with ExitStack() as stack:
-        options = ("--cluster-enabled", "yes", "--cluster-port")
-        servers = [stack.enter_context(Server(*options, str(free_port()))) for _ in SLOTS]
-
-        async def form():
-            async with client(servers[0].url) as connection:
-                bus = (await connection.config_get("cluster-port"))["cluster-port"]
-            for server, (first, last) in zip(servers, SLOTS, strict=True):
-                async with client(server.url) as connection:
-                    await connection.execute_command("CLUSTER ADDSLOTSRANGE", first, last)
-                    await connection.execute_command("CLUSTER MEET", "127.0.0.1", servers[0].port, bus)
-
-            async def formed():
-                for server in servers:
-                    async with client(server.url) as connection:
-                        state = await connection.execute_command("CLUSTER INFO")
-                        if state["cluster_state"] != "ok" or state["cluster_known_nodes"] != "3":
-                            return False
-                return True
-
-            await until(formed)
-
-        asyncio.run(form())
+    with cluster() as servers:
         yield servers
 
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
+from redis.asyncio import RedisCluster
 
 from canonid.websockets import Connection, Grace, Limits, Run
 from canonid.websockets.valkey import ValkeyBackplane
 from faults import fault
+from scopes.servers import cluster
 from stores import Server
 
 Make = Callable[..., Any]
@@ -22,6 +25,35 @@ def shared_valkey() -> Iterator[Server]:
         yield server
 
 
+@pytest.fixture(scope="module")
+def primaries() -> Iterator[list[Server]]:
+    with cluster() as servers:
+        yield servers
+
+
+class OverCluster(ValkeyBackplane):
+    """A backplane whose client ends with it."""
+
+    def __init__(self, port: int, **options: Any) -> None:
+        self._cluster = RedisCluster(host="127.0.0.1", port=port)
+        super().__init__(self._cluster, buckets=4, **options)
+
+    async def aclose(self) -> None:
+        await super().aclose()
+        await self._cluster.aclose()
+
+
+@pytest.fixture
+def place(request: pytest.FixtureRequest) -> Callable[..., ValkeyBackplane]:
+    """Makes backplanes over one server, or a cluster."""
+    if getattr(request, "param", "server") == "cluster":
+        return partial(OverCluster, request.getfixturevalue("primaries")[0].port)
+    return partial(ValkeyBackplane, request.getfixturevalue("shared_valkey").url)
+
+
+anywhere = pytest.mark.parametrize("place", ["server", "cluster"], indirect=True)
+
+
 @pytest.fixture
 def valkey() -> Iterator[Server]:
     """One that a test may stop and kill."""
@@ -30,14 +62,15 @@ def valkey() -> Iterator[Server]:
 
 
 @pytest.fixture
-def pair(world: Make, shared_valkey: Server) -> Make:
+def pair(world: Make, place: Callable[..., ValkeyBackplane]) -> Make:
     """Two worlds over one store and one Valkey, each as a process of its own would be."""
 
-    def make(server: Server = shared_valkey, **options: Any) -> list[Any]:
+    def make(*urls: str, **options: Any) -> list[Any]:
         limits = Limits(**options.get("limits", {}))
+        makes = [partial(ValkeyBackplane, url) for url in urls] or [place, place]
         return [
-            world(backplane=ValkeyBackplane(server.url, process=name, lease=2, limits=limits), **options)
-            for name in "ab"
+            world(backplane=make(process=name, lease=2, limits=limits), **options)
+            for name, make in zip("ab", makes, strict=True)
         ]
 
     return make
@@ -76,6 +109,7 @@ def numbers(events: list[dict[str, Any]]) -> list[int]:
     return [event["seq"] for event in events]
 
 
+@anywhere
 def test_a_ticket_is_good_once_in_any_process(pair: Make) -> None:
     a, b = pair()
 
@@ -100,6 +134,7 @@ async def a_then(a: Any, test: Any) -> None:
         a._clients.clear()
 
 
+@anywhere
 def test_every_recipient_is_reached_in_the_other_process(pair: Make) -> None:
     a, b = pair()
 
@@ -130,6 +165,7 @@ def session_of(w: Any, person: Any) -> str:
     return str(w.store.resolve(person.session, kind="session").canonical)
 
 
+@anywhere
 def test_a_topic_reaches_who_joined_it_in_any_process_until_they_part(pair: Make) -> None:
     a, b = pair()
 
@@ -176,6 +212,7 @@ def test_who_watches_a_thread_sees_a_run_of_another_process_from_the_start(pair:
     b.run(a_then(a, main()))
 
 
+@anywhere
 def test_a_client_resumes_in_another_process_where_it_was(pair: Make) -> None:
     a, b = pair()
 
@@ -218,6 +255,7 @@ def test_what_is_trimmed_is_told_as_a_gap_in_another_process(pair: Make) -> None
     b.run(a_then(a, main()))
 
 
+@anywhere
 def test_a_run_is_listed_and_cancelled_from_another_process(pair: Make) -> None:
     a, b = pair()
 
@@ -273,6 +311,7 @@ def test_a_stranger_can_not_tell_a_foreign_run_from_an_unknown_one(pair: Make) -
     b.run(a_then(a, main()))
 
 
+@anywhere
 def test_a_log_out_ends_the_session_in_every_process(pair: Make) -> None:
     a, b = pair()
 
@@ -312,6 +351,7 @@ def test_a_session_goes_on_in_one_process_when_it_is_left_in_the_other(pair: Mak
     b.run(a_then(a, main()))
 
 
+@anywhere
 def test_a_user_has_so_many_connections_over_all_processes(pair: Make) -> None:
     a, b = pair(limits={"connections_per_principal": 3})
 
@@ -333,7 +373,7 @@ def test_a_user_has_so_many_connections_over_all_processes(pair: Make) -> None:
 def test_events_wait_for_a_store_that_is_away_and_none_is_lost(
     valkey: Server, pair: Make, how: str, seen: Callable[[str], None]
 ) -> None:
-    a, b = pair(valkey)
+    a, b = pair(valkey.url, valkey.url)
 
     async def main() -> None:
         person, agent = a.person(), Agent()
@@ -360,3 +400,24 @@ def test_events_wait_for_a_store_that_is_away_and_none_is_lost(
 
     b.run(a_then(a, main()))
     seen("each number once, in order, live and for one who comes later")
+
+
+@anywhere
+def test_a_thousand_publish_at_once(pair: Make) -> None:
+    a, b = pair(limits={"runs_per_principal": 1000})
+
+    async def main() -> None:
+        person, agents = a.person(), [Agent() for _ in range(50)]
+        runs = [await start(a, person, agent) for agent in agents]
+
+        async def publish_all() -> list[int]:
+            return await asyncio.gather(*[run.publish("token") for _ in range(20) for run in runs])
+
+        assert sorted(await a.server.call(publish_all())) == sorted([*range(1, 21)] * 50)
+        client = await b.ready(person)
+        for run, agent in zip(runs[:3], agents, strict=False):
+            await agent.end(a)
+            await client.send(type="subscribe", run=run.id)
+            assert numbers(await client.events()) == list(range(1, 22))
+
+    b.run(a_then(a, main()))

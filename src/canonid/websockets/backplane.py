@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
+from urllib.parse import quote, unquote
 
 from canonid.scopes import Resolve, ScopeTree, Tree
 from canonid.websockets.tickets import Ticket
@@ -131,14 +132,19 @@ def user_channel(principal: str) -> str:
     return f"user/{principal}"
 
 
+def tag(name: str) -> str:
+    """A hash tag: what has it in its key is on one node. Any text may be a name."""
+    return f"{{{quote(name, safe='', errors='surrogatepass')}}}"
+
+
 def run_channel(run: str) -> str:
     """Where the events of a run are told as they happen; on the node that keeps them."""
-    return f"{{{run}}}"
+    return tag(run)
 
 
 def run_of(channel: str) -> str:
     """The run whose channel it is."""
-    return channel[1:-1]
+    return unquote(channel[1:-1], errors="surrogatepass")
 
 
 def topic_channel(topic: str) -> str:

@@ -1,4 +1,4 @@
-"""Speaking to Valkey or Redis: the steps of `functions.lua`, loaded when they are missing."""
+"""Speaking to Valkey or Redis: commands, and steps in the server, loaded when they are missing."""
 
 from __future__ import annotations
 
@@ -18,16 +18,13 @@ try:
 except ImportError:
     raise MissingExtra("scopes on Valkey need another package: pip install 'canonid[valkey]'") from None
 
-SOURCE: Final = files(__package__).joinpath("functions.lua").read_text()
-DIGEST: Final = sha1(SOURCE.encode(), usedforsecurity=False).hexdigest()[:8]
-# Named by what they do, so that two versions of the library can share a server.
-PREFIX: Final = f"canonid_{DIGEST}_"
-LIBRARY: Final = SOURCE.replace("name=canonid", f"name=canonid_{DIGEST}", 1).replace(
-    "'canonid_", f"'{PREFIX}"
-)
+AT_ONCE = 32  # calls; a client's pool has an end, and answers with an error there
+
+Argument = str | int
+Entry = tuple[str, dict[str, str]]
+
 # The same steps for a server without functions: what the library registers is called by its name.
-SCRIPT: Final = (
-    """\
+BEFORE: Final = """\
 if redis.replicate_commands then pcall(redis.replicate_commands) end
 local steps, without_memory, server = {}, {}, redis
 local redis = {call = server.call, register_function = function(name, step)
@@ -38,29 +35,38 @@ local redis = {call = server.call, register_function = function(name, step)
   steps[name] = step
 end}
 """
-    + LIBRARY.split("\n", 1)[1]
-    # A script that has written something is let go on where memory has run out.
-    + """
+# A script that has written something is let go on where memory has run out.
+AFTER: Final = """
 local step = table.remove(ARGV, 1)
 if without_memory[step] then server.call('DEL', KEYS[1] .. 'none') end
 return steps[step](KEYS, ARGV)
 """
-)
-SCRIPT_SHA: Final = sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
 
-AT_ONCE = 32  # calls; a client's pool has an end, and answers with an error there
 
-Argument = str | int
-Entry = tuple[str, dict[str, str]]
+class Steps:
+    """Atomic steps in the server: Lua that registers functions, each on a prefix of keys of one slot."""
+
+    def __init__(self, source: str) -> None:
+        digest = sha1(source.encode(), usedforsecurity=False).hexdigest()[:8]
+        # Named by what they do, so that two versions of the library can share a server.
+        self.prefix: Final = f"canonid_{digest}_"
+        named = source.replace("name=canonid", f"name=canonid_{digest}", 1)
+        self.library: Final = named.replace("'canonid_", f"'{self.prefix}")
+        self.script: Final = BEFORE + self.library.split("\n", 1)[1] + AFTER
+        self.sha: Final = sha1(self.script.encode(), usedforsecurity=False).hexdigest()
+
+
+TREE: Final = Steps(files(__package__).joinpath("functions.lua").read_text())
 
 
 class Store:
     """A client of the caller's, or one for a URL. Every call ends in time, with an answer or StoreError."""
 
-    def __init__(self, client: Any, timeout: float) -> None:
+    def __init__(self, client: Any, timeout: float, steps: Steps = TREE) -> None:
         self._owned = isinstance(client, str)
         self.client: Any = Redis.from_url(client) if self._owned else client
         self.timeout = timeout
+        self._steps = steps
         # A cluster's client asks the server for the keys of each FCALL first, but knows those of EVALSHA.
         self._functions = not isinstance(client, RedisCluster)
         self._calls: set[asyncio.Future[Any]] = set()
@@ -68,11 +74,11 @@ class Store:
 
     async def call(self, prefix: str, step: str, *arguments: Argument) -> Any:
         """The answer of one step in the bucket of that prefix."""
-        return await self._in_time(self.timeout, self._in_turn(self._step, prefix, step, arguments))
+        return await self.in_time(self.timeout, self._in_turn(self._step, prefix, step, arguments))
 
     async def beat(self, prefix: str, step: str, *arguments: Argument, within: float) -> Any:
         """As `call`, ahead of all calls that wait for their turn."""
-        return await self._in_time(within, self._step(prefix, step, arguments))
+        return await self.in_time(within, self._step(prefix, step, arguments))
 
     async def call_each(self, prefix: str, step: str, calls: Sequence[Sequence[Argument]]) -> list[Any]:
         """The answers of the step for several arguments, in order and in one round trip."""
@@ -80,12 +86,12 @@ class Store:
             return []
         return [
             await self.call(prefix, step, *calls[0]),
-            *await self._in_time(self.timeout, self._in_turn(self._pipeline, prefix, step, calls[1:])),
+            *await self.in_time(self.timeout, self._in_turn(self._pipeline, prefix, step, calls[1:])),
         ]
 
     async def command(self, *arguments: Argument, **options: Any) -> Any:
         """The answer of a command on one key; `options` are those of the client's parser."""
-        return await self._in_time(
+        return await self.in_time(
             self.timeout, self._in_turn(self.client.execute_command, *arguments, **options)
         )
 
@@ -116,9 +122,10 @@ class Store:
             node = self.client.get_node_from_key(key)
             return await self.client.execute_command(*command, target_nodes=node)
 
-        return entries_of(await self._in_time(within, call()))
+        return entries_of(await self.in_time(within, call()))
 
-    async def _in_time(self, within: float, answer: Coroutine[Any, Any, Any]) -> Any:
+    async def in_time(self, within: float, answer: Coroutine[Any, Any, Any]) -> Any:
+        """What the client answers within so many seconds."""
         # A task, because a client that connects may lose the cancellation that a timeout is.
         call = asyncio.get_running_loop().create_task(answer)
         self._calls.add(call)
@@ -126,12 +133,12 @@ class Store:
         try:
             await asyncio.wait({call}, timeout=within)
             if not call.done():
-                raise StoreError("the store of scopes gave no answer in time", path="valkey")
+                raise StoreError("the store gave no answer in time", path="valkey")
             return plain(call.result())
         except StoreError:
             raise
         except Exception as error:  # besides its own, a client that loses a connection raises what it meets
-            raise StoreError(f"the store of scopes failed: {str(error)[:200]}", path="valkey") from error
+            raise StoreError(f"the store failed: {str(error)[:200]}", path="valkey") from error
         finally:
             call.cancel()
 
@@ -140,7 +147,7 @@ class Store:
             return await call(*arguments, **options)
 
     async def _step(self, prefix: str, step: str, arguments: Sequence[Argument]) -> Any:
-        call = self.client.execute_command
+        call, steps = self.client.execute_command, self._steps
         if self._functions:
             try:
                 return await self._function(prefix, step, arguments)
@@ -149,23 +156,24 @@ class Store:
                     raise
                 self._functions = False
         try:
-            return await call("EVALSHA", SCRIPT_SHA, 1, prefix, PREFIX + step, *arguments)
+            return await call("EVALSHA", steps.sha, 1, prefix, steps.prefix + step, *arguments)
         except NoScriptError:
-            return await call("EVAL", SCRIPT, 1, prefix, PREFIX + step, *arguments)
+            return await call("EVAL", steps.script, 1, prefix, steps.prefix + step, *arguments)
 
     async def _function(self, prefix: str, step: str, arguments: Sequence[Argument]) -> Any:
-        call = self.client.execute_command
+        call, name = self.client.execute_command, self._steps.prefix + step
         try:
-            return await call("FCALL", PREFIX + step, 1, prefix, *arguments)
+            return await call("FCALL", name, 1, prefix, *arguments)
         except ResponseError as error:
             if "function not found" not in str(error).lower():
                 raise
-        await call("FUNCTION LOAD", "REPLACE", LIBRARY)
-        return await call("FCALL", PREFIX + step, 1, prefix, *arguments)
+        await call("FUNCTION LOAD", "REPLACE", self._steps.library)
+        return await call("FCALL", name, 1, prefix, *arguments)
 
     async def _pipeline(self, prefix: str, step: str, calls: Sequence[Sequence[Argument]]) -> list[Any]:
-        how = ("FCALL", PREFIX + step) if self._functions else ("EVALSHA", SCRIPT_SHA)
-        first = () if self._functions else (PREFIX + step,)
+        name = self._steps.prefix + step
+        how = ("FCALL", name) if self._functions else ("EVALSHA", self._steps.sha)
+        first = () if self._functions else (name,)
         pipeline = self.client.pipeline(transaction=False)
         for arguments in calls:
             pipeline.execute_command(*how, 1, prefix, *first, *arguments)

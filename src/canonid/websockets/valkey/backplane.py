@@ -9,17 +9,20 @@ from collections.abc import Callable, Sequence
 from secrets import token_hex
 from typing import Any
 
-from redis.asyncio import Redis
+from redis.asyncio import Redis, RedisCluster
 
 from canonid.scopes import Resolve
 from canonid.scopes.valkey import NotYet, Released, ValkeyTree
+from canonid.scopes.valkey.store import Store
 from canonid.websockets.backplane import Hear, RunRecord, run_channel
 from canonid.websockets.limits import Limits
 from canonid.websockets.runs import LOST, event_text
 from canonid.websockets.tickets import Ticket
-from canonid.websockets.valkey.journal import LAST, ValkeyJournal
-from canonid.websockets.valkey.lines import Client, Lines
+from canonid.websockets.valkey.journal import LAST, STEPS, ValkeyJournal
+from canonid.websockets.valkey.lines import Lines
 from canonid.websockets.valkey.tickets import ValkeyTickets
+
+ANSWER = 3.0  # seconds
 
 
 class ValkeyBackplane:
@@ -27,7 +30,7 @@ class ValkeyBackplane:
 
     def __init__(
         self,
-        client: Client | str,
+        client: Redis | RedisCluster | str,
         *,
         lease: float = 10.0,
         process: str | None = None,
@@ -40,16 +43,15 @@ class ValkeyBackplane:
 
         `limits` must be those of the hub. `clock` gives seconds since 1970.
         """
-        self._own = isinstance(client, str)
-        self._client: Client = Redis.from_url(client) if isinstance(client, str) else client
+        self._store = Store(client, ANSWER, STEPS)
         self._process = f"{process or f'{socket.gethostname()}-{os.getpid()}'}-{token_hex(4)}"
         self._options: dict[str, Any] = {"lease": lease, "namespace": namespace, "buckets": buckets}
         self._limits = limits
         self._clock = clock
         prefix = f"{namespace}:"
-        self._journal = ValkeyJournal(self._client, prefix, limits, clock)
-        self._tickets = ValkeyTickets(self._client, prefix)
-        self._lines = Lines(self._client, self._process, prefix)
+        self._journal = ValkeyJournal(self._store, prefix, limits)
+        self._tickets = ValkeyTickets(self._store, prefix)
+        self._lines = Lines(self._store, self._process, prefix)
         self._tree: ValkeyTree | None = None
 
     @property
@@ -79,7 +81,7 @@ class ValkeyBackplane:
         on_fenced: Callable[[], object],
     ) -> None:
         self._tree = await ValkeyTree.join(
-            self._client,
+            self._store.client,
             resolve,
             process=self._process,
             release_timeout=release_timeout,
@@ -107,8 +109,7 @@ class ValkeyBackplane:
         await self._lines.aclose()
         if self._tree is not None:
             await self._tree.aclose()
-        if self._own:
-            await self._client.aclose()
+        await self._store.aclose()
 
     async def listen(self, channel: str) -> None:
         await self._lines.listen(channel)

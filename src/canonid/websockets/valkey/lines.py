@@ -8,25 +8,27 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
 
-from redis.asyncio import Redis, RedisCluster
+from redis.asyncio import RedisCluster
 from redis.exceptions import RedisError
 
 from canonid.errors import StoreError
+from canonid.scopes.valkey.store import Store, end_tasks
 
-Client = Redis | RedisCluster
 Hear = Callable[[str, str], object]
 Relisten = Callable[[str], object]
 
 log = logging.getLogger("canonid.websockets")
 
-AGAIN = 0.2  # seconds between two tries to reach a server that is gone
+AGAIN = 0.2  # seconds between two tries to reach a server that is gone, more or less
 ANSWER = 3.0  # seconds for a server to confirm, or to answer a ping
 BETWEEN = "\n"  # who tells, and what
+BROKEN = (RedisError, OSError, TimeoutError, StoreError)
 
 
 class Lines:
@@ -36,14 +38,19 @@ class Lines:
     `relisten(channel)` is called when a channel is heard again after a break, in which messages were lost.
     """
 
-    def __init__(self, client: Client, process: str, prefix: str) -> None:
-        self._client = client
+    def __init__(self, store: Store, process: str, prefix: str) -> None:
+        self._store = store
         self._process = process
         self._prefix = prefix
         self._hear: Hear = lambda channel, text: None
         self._relisten: Relisten = lambda channel: None
+        # By the names of channels with their prefix:
         self._wanted: Counter[str] = Counter()
+        self._confirmed: dict[str, asyncio.Future[None]] = {}
+        self._heard: set[str] = set()
+        self._on: dict[str, _Line] = {}
         self._lines: dict[str, _Line] = {}
+        self._moving: set[asyncio.Task[None]] = set()
 
     def start(self, hear: Hear, relisten: Relisten) -> None:
         """Pass on to these what is heard."""
@@ -51,182 +58,189 @@ class Lines:
         self._relisten = relisten
 
     async def listen(self, channel: str) -> None:
-        """Hear a channel from now on; as often as it is called, `unlisten` must be. StoreError."""
-        self._wanted[channel] += 1
-        if self._wanted[channel] > 1:
-            line = self._line_of(channel)
-            await line.confirmed(channel)
-            return
-        await self._line_of(channel).listen(channel)
+        """Hear a channel from now on; as often as it was, `unlisten` must be called. StoreError."""
+        name = self._prefix + channel
+        self._wanted[name] += 1
+        confirmed = self._confirmed.setdefault(name, asyncio.get_running_loop().create_future())
+        try:
+            async with asyncio.timeout(ANSWER):
+                if name not in self._on:
+                    await self._place(name)
+                await asyncio.shield(confirmed)
+        except BaseException as error:
+            await self.unlisten(channel)
+            if isinstance(error, TimeoutError):
+                raise StoreError("other processes can't be listened to: no answer in time") from error
+            raise
 
     async def unlisten(self, channel: str) -> None:
         """Hear a channel no more, unless others still do. Never raises for a server that is gone."""
-        self._wanted[channel] -= 1
-        if self._wanted[channel] <= 0:
-            del self._wanted[channel]
-            await self._line_of(channel).unlisten(channel)
+        name = self._prefix + channel
+        self._wanted[name] -= 1
+        if self._wanted[name] > 0:
+            return
+        del self._wanted[name]
+        self._confirmed.pop(name, None)
+        self._heard.discard(name)
+        line = self._on.pop(name, None)
+        if line is not None:
+            await line.say("SUNSUBSCRIBE", name)
 
     async def tell(self, channel: str, text: str) -> int:
         """Tell the processes that listen; how many there are, this one included if it does. StoreError."""
         message = f"{self._process}{BETWEEN}{text}"
-        try:
-            async with asyncio.timeout(ANSWER):
-                return int(await self._command("SPUBLISH", self._prefix + channel, message))
-        except (RedisError, OSError, TimeoutError) as error:
-            raise StoreError(f"nothing can be told to other processes: {error}") from error
+        return int(await self._store.command("SPUBLISH", self._prefix + channel, message))
 
     async def listeners(self, channel: str) -> int:
         """How many processes listen to a channel now. StoreError."""
-        name = self._prefix + channel
-        try:
-            async with asyncio.timeout(ANSWER):
-                _, count = await self._command("PUBSUB", "SHARDNUMSUB", name)
-                return int(count)
-        except (RedisError, OSError, TimeoutError) as error:
-            raise StoreError(f"listeners can't be counted: {error}") from error
+        return int(await self._store.call(self._prefix + channel, "listeners"))
 
     async def aclose(self) -> None:
         """Hear nothing any more."""
         lines = tuple(self._lines.values())
-        self._lines.clear()
         self._wanted.clear()
-        await asyncio.gather(*[line.aclose() for line in lines])
+        await end_tasks([*self._moving, *(line.task for line in lines)])
+        self._lines.clear()
+        self._on.clear()
 
-    async def _command(self, *command: str) -> Any:
-        if isinstance(self._client, RedisCluster):
-            node = self._client.get_node_from_key(command[-1] if command[0] == "PUBSUB" else command[1])
-            return await self._client.execute_command(*command, target_nodes=node)
-        return await self._client.execute_command(*command)  # type: ignore[no-untyped-call]
+    # What lines ask
 
-    def _line_of(self, channel: str) -> _Line:
-        place, client = "", self._client
-        if isinstance(client, RedisCluster):
-            node = client.get_node_from_key(self._prefix + channel)
-            assert node is not None
-            place = node.name
-        line = self._lines.get(place)
-        if line is None:
-            line = self._lines[place] = _Line(self, _client_of(client, place))
-        return line
+    def connection(self, place: str) -> Any:
+        """A new connection to a node, as the client would make one, but not of its pool."""
+        client = self._store.client
+        if not isinstance(client, RedisCluster):
+            return client.connection_pool.make_connection()
+        node = client.get_node(node_name=place)
+        if node is None:
+            raise StoreError(f"{place} is no longer in the cluster", path="valkey")
+        return node.connection_class(**node.connection_kwargs)
 
-    def heard(self, channel: str, message: str) -> None:
-        """A message on one of the lines."""
+    async def connect(self, connection: Any) -> None:
+        """Connects it, in time."""
+        await self._store.in_time(ANSWER, connection.connect())
+
+    def channels_of(self, line: _Line) -> list[str]:
+        """The names of what is to be heard on a line."""
+        return [name for name, its in self._on.items() if its is line]
+
+    async def broke(self, line: _Line) -> bool:
+        """Finds the channels of a line their nodes again; False if none is left there, and it is given up."""
+        names = self.channels_of(line)
+        for name in names:
+            if self._confirmed[name].done():
+                self._confirmed[name] = asyncio.get_running_loop().create_future()
+        with suppress(StoreError):  # then it is tried again where it was
+            for name in names:
+                await self._place(name)
+        if any(its is line for its in self._on.values()):
+            return True
+        del self._lines[line.place]
+        return False
+
+    def take(self, what: str, name: str, text: str) -> None:
+        """What a server says on a line."""
+        if name not in self._wanted:
+            return
+        if what == "smessage":
+            self._take_message(name, text)
+        elif what == "ssubscribe":
+            if not self._confirmed[name].done():
+                self._confirmed[name].set_result(None)
+            if name in self._heard:
+                self._relisten(name.removeprefix(self._prefix))
+            self._heard.add(name)
+        elif what == "sunsubscribe":  # its slot has moved to another node
+            task = asyncio.create_task(self._move(name))
+            self._moving.add(task)
+            task.add_done_callback(self._moving.discard)
+
+    def _take_message(self, name: str, message: str) -> None:
         origin, _, text = message.partition(BETWEEN)
-        channel = channel.removeprefix(self._prefix)
-        if origin == self._process or channel not in self._wanted:
+        if origin == self._process:
             return
         try:
-            self._hear(channel, text)
+            self._hear(name.removeprefix(self._prefix), text)
         except Exception:
             log.exception("a message of another process could not be dealt with")
 
-    def heard_again(self, channel: str) -> None:
-        """A channel that had been heard before is heard after a break."""
-        self._relisten(channel.removeprefix(self._prefix))
+    async def _place(self, name: str) -> None:
+        place = await self._node_of(name)
+        if name not in self._wanted:
+            return
+        line = self._lines.get(place)
+        if line is None:
+            line = self._lines[place] = _Line(self, place)
+        self._on[name] = line
+        await line.say("SSUBSCRIBE", name)
 
-    @property
-    def prefix(self) -> str:
-        return self._prefix
+    async def _move(self, name: str) -> None:
+        while name in self._wanted:
+            try:
+                await self._place(name)
+                break
+            except StoreError as error:
+                log.warning("a channel that has moved is not heard: %s; trying again", error)
+                await asyncio.sleep(AGAIN)
+
+    async def _node_of(self, name: str) -> str:
+        client = self._store.client
+        if not isinstance(client, RedisCluster):
+            return ""
+        await self._store.command("EXISTS", name)  # so that the client knows who has the slot now
+        node = client.get_node_from_key(name)
+        if node is None:
+            raise StoreError("no node of the cluster has the slot of a channel", path="valkey")
+        return str(node.name)
 
 
 class _Line:
     """One connection in subscribed state, remade when it breaks or no longer answers."""
 
-    def __init__(self, lines: Lines, client: Redis) -> None:
+    def __init__(self, lines: Lines, place: str) -> None:
+        self.place: Final = place
         self._lines: Final = lines
-        self._client = client
-        self._pubsub = client.pubsub()
-        self._waiting: dict[str, asyncio.Future[None]] = {}
-        self._heard: set[str] = set()
-        self._order = asyncio.Lock()
-        self._reader: asyncio.Task[None] | None = None
+        self._connection: Any = None
+        self.task: Final = asyncio.create_task(self._keep(), name="canonid line")
 
-    async def listen(self, channel: str) -> None:
-        name = self._lines.prefix + channel
-        waiting = self._waiting[name] = asyncio.get_running_loop().create_future()
-        try:
-            async with asyncio.timeout(ANSWER):
-                async with self._order:
-                    await self._pubsub.ssubscribe(name)
-                if self._reader is None:
-                    self._reader = asyncio.create_task(self._read(), name="canonid line")
-                await asyncio.shield(waiting)
-        except (RedisError, OSError, TimeoutError) as error:
-            raise StoreError(f"other processes can't be listened to: {error}") from error
-
-    async def confirmed(self, channel: str) -> None:
-        """Wait until a channel that is being listened to is so."""
-        waiting = self._waiting.get(self._lines.prefix + channel)
-        if waiting is None:
+    async def say(self, *command: str) -> None:
+        """Sends a command, if there is a connection; who hears on it notices if that fails."""
+        if self._connection is None or not self._connection.is_connected:
             return
-        try:
+        with suppress(*BROKEN):
             async with asyncio.timeout(ANSWER):
-                await asyncio.shield(waiting)
-        except TimeoutError as error:
-            raise StoreError("other processes can't be listened to: no answer in time") from error
+                await self._connection.send_command(*command, check_health=False)
 
-    async def unlisten(self, channel: str) -> None:
-        name = self._lines.prefix + channel
-        self._waiting.pop(name, None)
-        self._heard.discard(name)
-        with suppress(RedisError, OSError, TimeoutError):
-            async with asyncio.timeout(ANSWER), self._order:
-                await self._pubsub.sunsubscribe(name)
-
-    async def aclose(self) -> None:
-        if self._reader is not None:
-            self._reader.cancel()
-            await asyncio.wait({self._reader})
-        await self._pubsub.aclose()  # type: ignore[no-untyped-call]
-        await self._client.aclose()
-
-    async def _read(self) -> None:
-        asked = False
+    async def _keep(self) -> None:
         while True:
             try:
-                message = await self._pubsub.get_message(timeout=ANSWER)
-                if message is not None:
-                    asked = False
-                    self._take(message)
-                elif asked:
-                    raise TimeoutError("no answer to a ping")
-                else:
-                    asked = True
-                    async with self._order:
-                        await self._pubsub.ping()
-            except (RedisError, OSError, TimeoutError) as error:
+                await self._hear()
+            except BROKEN as error:
                 log.warning("other processes are not heard: %s; trying again", error)
-                asked = False
-                await self._remake()
+            await asyncio.sleep(AGAIN * random.uniform(0.5, 1.5))  # noqa: S311 - spreads reconnects
+            if not await self._lines.broke(self):
+                return
 
-    async def _remake(self) -> None:
-        connection = self._pubsub.connection
-        if connection is not None:
+    async def _hear(self) -> None:
+        connection = self._lines.connection(self.place)
+        try:
+            await self._lines.connect(connection)
+            self._connection = connection
+            for name in self._lines.channels_of(self):  # one by one: in a cluster they are of many slots
+                await self.say("SSUBSCRIBE", name)
+            asked = False
+            while True:
+                answer = await connection.read_response(True, timeout=ANSWER, push_request=True)
+                if answer is None and asked:
+                    raise TimeoutError("no answer to a ping")
+                asked = answer is None
+                if asked:
+                    await self.say("PING")
+                elif isinstance(answer, list) and len(answer) == 3:
+                    self._lines.take(_text(answer[0]), _text(answer[1]), _text(answer[2]))
+        finally:
+            self._connection = None
             await connection.disconnect(nowait=True)
-        await asyncio.sleep(AGAIN)
-
-    def _take(self, message: dict[str, Any]) -> None:
-        name, data = _text(message["channel"] or b""), message["data"]
-        match message["type"]:
-            case "smessage":
-                self._lines.heard(name, _text(data))
-            case "ssubscribe":
-                waiting = self._waiting.pop(name, None)
-                if waiting is not None and not waiting.done():
-                    waiting.set_result(None)
-                if name in self._heard:
-                    self._lines.heard_again(name)
-                self._heard.add(name)
 
 
-def _client_of(client: Client, place: str) -> Redis:
-    """A client of one server, with connections of its own."""
-    if isinstance(client, RedisCluster):
-        host, _, port = place.rpartition(":")
-        options = {k: v for k, v in client.connection_kwargs.items() if k in ("username", "password", "ssl")}
-        return Redis(host=host, port=int(port), **options)
-    return Redis(connection_pool=client.connection_pool)
-
-
-def _text(data: bytes | str) -> str:
-    return data.decode() if isinstance(data, bytes) else data
+def _text(data: bytes | int) -> str:
+    return str(data) if isinstance(data, int) else data.decode(errors="replace")
