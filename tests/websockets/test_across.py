@@ -8,9 +8,11 @@ from functools import partial
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry, generate_latest
 from redis.asyncio import RedisCluster
 
 from canonid.websockets import Connection, Grace, Limits, Run
+from canonid.websockets.metrics import HubCollector
 from canonid.websockets.valkey import ValkeyBackplane
 from faults import fault
 from scopes.servers import cluster
@@ -421,3 +423,19 @@ def test_a_thousand_publish_at_once(pair: Make) -> None:
             assert numbers(await client.events()) == list(range(1, 22))
 
     b.run(a_then(a, main()))
+
+
+def test_metrics_tell_of_the_lease_and_never_of_an_id(pair: Make) -> None:
+    a, _ = pair()
+
+    async def main() -> None:
+        person = a.person()
+        await a.watching(person)
+        registry = CollectorRegistry()
+        registry.register(HubCollector(a.hub))
+        text = generate_latest(registry).decode()
+        assert "canonid_lease_valid 1.0" in text
+        assert 'canonid_membership_events_total{event="fenced"} 0.0' in text
+        assert not any(each in text for each in (*person, a.hub._backplane.process))
+
+    a.run(main())

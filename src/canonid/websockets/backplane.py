@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 from urllib.parse import quote, unquote
 
@@ -71,6 +71,9 @@ class Backplane(Protocol):
     @property
     def process(self) -> str:
         """The ID of this process."""
+
+    def membership(self) -> Mapping[str, int]:
+        """How often this process was late, fenced, and so on, once it has started."""
 
     @property
     def journal(self) -> Journal:

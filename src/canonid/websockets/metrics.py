@@ -39,6 +39,7 @@ class HubCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         yield from self._held()
         yield from self._tree()
+        yield from self._membership()
         yield from self._traffic()
         yield from counted(self._hub.counters)
 
@@ -61,6 +62,20 @@ class HubCollector(Collector):
         yield _counter("released", "Scopes and resources that were released.", stats.released)
         yield _counter("release_failures", "Cleanups that raised or took too long.", stats.failures)
         yield _counter("release_unknown", "Releases of what was not live there.", stats.unknown)
+
+    def _membership(self) -> Iterator[Metric]:
+        membership = self._hub.membership()
+        if membership is None:
+            return
+        yield _gauge("lease_valid", "1 while the lease of this process is good.", float(self._hub.may_send))
+        events = CounterMetricFamily(
+            "canonid_membership_events",
+            "Late beats, fences, and what else befell this process among those that share the scopes.",
+            labels=["event"],
+        )
+        for event, count in membership.items():
+            events.add_metric([event], count)
+        yield events
 
     def _traffic(self) -> Iterator[Metric]:
         traffic = self._hub.traffic

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from secrets import token_hex
 from typing import Any
 
@@ -66,6 +66,9 @@ class ValkeyBackplane:
     def tree(self) -> ValkeyTree:
         assert self._tree is not None, "the backplane has not started"
         return self._tree
+
+    def membership(self) -> Mapping[str, int]:
+        return self.tree.counts._asdict()
 
     @property
     def may_send(self) -> bool:
