@@ -401,3 +401,14 @@ def test_redis_does_the_same(namespace, functions):
     with Server(*options, binary=REDIS) as server:
         asyncio.run(basics(server.url, namespace))
         assert asyncio.run(leftovers(server.url, namespace)) == set()
+
+
+def test_an_address_may_name_valkey_or_redis(valkey, namespace):
+    async def main():
+        for number, url in enumerate((valkey, valkey.replace("redis://", "valkey://"))):
+            async with await ValkeyTree.join(url, resolve, namespace=namespace) as tree:
+                await tree.open("session", str(number), principal="ada")
+        with pytest.raises(ValueError, match="scheme"):
+            await ValkeyTree.join(valkey.replace("redis://", "http://"), resolve)
+
+    asyncio.run(main())

@@ -64,7 +64,7 @@ class Store:
 
     def __init__(self, client: Any, timeout: float, steps: Steps = TREE) -> None:
         self._owned = isinstance(client, str)
-        self.client: Any = Redis.from_url(client) if self._owned else client
+        self.client: Any = Redis.from_url(_known_scheme(client)) if self._owned else client
         self.timeout = timeout
         self._steps = steps
         # A cluster's client asks the server for the keys of each FCALL first, but knows those of EVALSHA.
@@ -229,3 +229,11 @@ def _pairs(values: Iterable[Any]) -> Iterable[tuple[Any, Any]]:
 
 def _lacks_functions(error: ResponseError) -> bool:
     return isinstance(error, NoPermissionError) or "unknown command" in str(error).lower()
+
+
+def _known_scheme(url: str) -> str:
+    """An address as the client reads it, which knows Valkey by Redis's name alone."""
+    for scheme in ("valkey://", "valkeys://"):
+        if url.startswith(scheme):
+            return "redis" + url.removeprefix("valkey")
+    return url
