@@ -14,7 +14,7 @@ from canonid.websockets import Connection, Grace, Limits, Run
 from canonid.websockets.valkey import ValkeyBackplane
 from faults import fault
 from scopes.servers import cluster
-from stores import Server
+from stores import Proxy, Server, aside
 
 Make = Callable[..., Any]
 
@@ -80,7 +80,7 @@ class Agent:
     """An executor that publishes when it is told to."""
 
     def __init__(self) -> None:
-        self.cancelled = False
+        self.cancelled = self.stopped = False
         self._steps: asyncio.Queue[int] = asyncio.Queue()
 
     async def __call__(self, run: Run) -> None:
@@ -91,6 +91,8 @@ class Agent:
         except asyncio.CancelledError:
             self.cancelled = True
             raise
+        finally:
+            self.stopped = True
 
     async def publish(self, w: Any, count: int) -> None:
         await w.server.call(self._steps.put(count))
@@ -421,3 +423,89 @@ def test_a_thousand_publish_at_once(pair: Make) -> None:
             assert numbers(await client.events()) == list(range(1, 22))
 
     b.run(a_then(a, main()))
+
+
+@fault(
+    "a fail-over to a replica that lacks the last events of a run that goes on",
+    promised="what its executor still keeps is written again; clients see each number once",
+)
+def test_events_that_a_fail_over_lost_are_written_again(
+    valkey: Server, pair: Make, seen: Callable[[str], None]
+) -> None:
+    proxy = Proxy(valkey.port)
+    with Server("--replicaof", "127.0.0.1", str(valkey.port)) as replica, aside(proxy) as tell:
+        a, b = pair(proxy.url, proxy.url)
+
+        async def main() -> None:
+            person, agent = a.person(), Agent()
+            clients = [await a.watching(person), await b.watching(person)]
+            run = await start(a, person, agent)
+
+            async def see(numbers: range) -> None:
+                await agent.publish(a, len(numbers))
+                for client in clients:
+                    assert [(await client.receive("event"))["seq"] for _ in numbers] == [*numbers]
+
+            await see(range(1, 4))
+            assert valkey.ask("WAIT", "1", "20000") == ":1"
+            replica.ask("REPLICAOF", "NO", "ONE")
+            await see(range(4, 8))
+            valkey.kill()
+            tell(proxy.point_at, replica.port)
+            await see(range(8, 10))
+            await agent.end(a)
+            for client in clients:
+                assert numbers(await client.events()) == [10]
+            late = await b.ready(person)
+            await late.send(type="subscribe", run=run.id)
+            events = await late.events()
+            assert numbers(events) == [*range(1, 11)] and events[-1]["event"] == "run_completed"
+
+        b.run(a_then(a, main()))
+        for w in (a, b):
+            w.server.__exit__()
+    seen("each number once and in order, live and for one who comes later")
+
+
+@fault(
+    "one process is cut off from the store, while it and its clients live",
+    promised="others end its runs with run_lost; its clients hear nothing more from it, then 1012",
+)
+@pytest.mark.parametrize("how", ["hangs", "is refused"])
+def test_a_process_that_is_cut_off_falls_silent_and_is_replaced(
+    valkey: Server, pair: Make, how: str, seen: Callable[[str], None]
+) -> None:
+    proxy = Proxy(valkey.port)
+    with aside(proxy) as tell:
+        a, b = pair(proxy.url, valkey.url)
+
+        async def main() -> None:
+            person, agent = a.person(), Agent()
+            there, here = await a.watching(person), await b.watching(person)
+            await start(a, person, agent)
+            await agent.publish(a, 3)
+            for client in (there, here):
+                assert [(await client.receive("event"))["seq"] for _ in range(3)] == [1, 2, 3]
+            if how == "hangs":
+                tell(proxy.hang)
+            else:
+                tell(proxy.cut, refuse=True)
+            await agent.publish(a, 3)
+            lost = await here.receive("event")
+            assert (lost["seq"], lost["event"]) == (4, "run_lost")
+            if how == "hangs":
+                tell(proxy.cut)
+            tell(proxy.heal)
+            messages: list[dict[str, Any]] = []
+            assert (await there.ended(messages))[0] == 1012
+            assert not [message for message in messages if message["type"] == "event"]
+            await a.until(lambda: agent.stopped)
+            assert "incidents" not in {name for name, _, _ in a.hub.counters}
+            again = await a.ready(person)
+            await again.send(type="subscribe", run=lost["run"])
+            assert [event["event"] for event in await again.events()] == ["token"] * 3 + ["run_lost"]
+
+        b.run(a_then(a, main()))
+        for w in (a, b):
+            w.server.__exit__()
+    seen("run_lost elsewhere within some leases; no event more from it, 1012 when it is back")

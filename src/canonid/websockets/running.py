@@ -153,8 +153,8 @@ class Runs:
         except BaseException as error:
             if isinstance(error, asyncio.CancelledError | GeneratorExit):
                 raise
-            if isinstance(error, ScopeClosed) and live.closed:
-                return  # it was to be cancelled anyway
+            if isinstance(error, ScopeClosed) and (run.ended or live.closed):
+                return  # another process ended it, or it was to be cancelled anyway
             self._counters.add("incidents", during="run")
             await run.end(FAILED, {"incident": incidents.report(error, f"run {run.id}")})
         else:
