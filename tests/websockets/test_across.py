@@ -13,7 +13,7 @@ from redis.asyncio import RedisCluster
 from canonid.websockets import Connection, Grace, Limits, Run
 from canonid.websockets.valkey import ValkeyBackplane
 from faults import fault
-from scopes.servers import cluster
+from scopes.servers import client, cluster
 from stores import Proxy, Server, aside
 
 Make = Callable[..., Any]
@@ -509,3 +509,37 @@ def test_a_process_that_is_cut_off_falls_silent_and_is_replaced(
         for w in (a, b):
             w.server.__exit__()
     seen("run_lost elsewhere within some leases; no event more from it, 1012 when it is back")
+
+
+@pytest.mark.parametrize("forgotten", [False, True], ids=["behind", "forgotten"])
+def test_a_run_that_ended_before_what_was_seen_of_it_ends_for_clients_too(
+    valkey: Server, pair: Make, forgotten: bool
+) -> None:
+    a, b = pair(valkey.url, valkey.url)
+
+    async def main() -> None:
+        person, agent = a.person(), Agent()
+        there = await b.watching(person)
+        run = await start(a, person, agent)
+        await agent.publish(a, 3)
+        assert [(await there.receive("event"))["seq"] for _ in range(3)] == [1, 2, 3]
+        events, known = f"canonid:{{{run.id}}}:log", f"canonid:{{{run.id}}}:run"
+        async with client(valkey.url) as connection:
+            if forgotten:  # as after a break in which it ended, and was then forgotten
+                await connection.hset(known, mapping={"seq": 5, "final": 1})
+                await connection.delete(events)
+                b.server.loop.call_soon_threadsafe(b.hub._runs.relisten, run.id)
+            else:  # as after a fail-over that lost its last events, and the death of its process
+                ((_, first),) = await connection.xrange(events, count=1)
+                await connection.delete(events)
+                await connection.xadd(events, first, id="1-0")
+                await connection.hset(known, "seq", 1)
+                backplane = b.hub._backplane
+                assert await b.server.call(backplane.journal.lose(run.id, backplane._lost_text))
+        last = await there.receive("event")
+        assert last["final"] and last["event"] == ("run_gone" if forgotten else "run_lost")
+        await b.until(lambda: not len(b.hub._runs._mirrors))
+        await agent.end(a)
+        await a.until(lambda: run.ended)
+
+    b.run(a_then(a, main()))

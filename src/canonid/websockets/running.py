@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
-from typing import Any
 
 from canonid import incidents, logs
 from canonid.core import Identity
@@ -17,9 +16,9 @@ from canonid.websockets.limits import Limits
 from canonid.websockets.mirrors import Mirrors
 from canonid.websockets.presence import Presence
 from canonid.websockets.retention import Retention
-from canonid.websockets.runs import CANCELLED, COMPLETED, FAILED, GONE, LOST, OnLastDetach, Run, Shared
+from canonid.websockets.runs import CANCELLED, COMPLETED, FAILED, OnLastDetach, Run, Shared
 from canonid.websockets.sessions import Session
-from canonid.websockets.streams import Stream, Subscriber
+from canonid.websockets.streams import GONE, LOST, Stream, Subscriber
 
 Execute = Callable[[Run], Awaitable[object]]
 
@@ -185,8 +184,3 @@ class Runs:
             self._counters.add("run_events", run.seq)
             session.leave(run)
             self._ended.add(run)
-
-
-def gone_text(run: str, thread: str | None, event: str) -> dict[str, Any]:
-    """What is told in place of the events of a run that has none any more."""
-    return {"type": "event", "run": run, "thread": thread, "event": event, "final": True}
