@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from canonid import ClaimConflict
-from canonid.scopes.valkey import ValkeyTree, reservations, tree
+from canonid.scopes.valkey import ValkeyTree, effects, reservations, tree
 from canonid.scopes.valkey.entries import RESOURCE, SCOPE
 from canonid.scopes.valkey.store import TREE, Steps, Store
 from scopes.servers import client, until
@@ -122,5 +122,34 @@ def test_keys_of_ids_expire_unless_the_id_is_held(valkey, namespace, monkeypatch
             assert all([0 < await connection.pttl(key) <= 3000 for key in keys])
         async with client(valkey) as connection:
             assert not [key async for key in connection.scan_iter(f"{namespace}:id:*")]
+
+    asyncio.run(main())
+
+
+def test_dead_processes_that_owe_no_effect_are_dismissed(valkey, namespace, monkeypatch):
+    monkeypatch.setattr(effects, "SILENT", 0.2)
+
+    async def main():
+        key = f"{namespace}:{{0}}:released"
+        async with client(valkey) as connection:
+            await connection.xgroup_create(key, "effect:tool", "$", mkstream=True)
+            for name in ("dead", "owes"):
+                await connection.xgroup_createconsumer(key, "effect:tool", name)
+            await connection.xadd(key, {"x": "y"})
+            assert await connection.xreadgroup("effect:tool", "owes", {key: ">"})
+            await asyncio.sleep(0.5)
+
+            async def names() -> set[str]:
+                return {each["name"] for each in await connection.xinfo_consumers(key, "effect:tool")}
+
+            assert await names() == {"dead", "owes"}
+            options = {"namespace": namespace, "lease": 20.0, "effects": {"tool": print}}
+            async with await ValkeyTree.join(valkey, resolve, **options) as a:
+                mine = a._memberships[0].process
+
+                async def dismissed() -> bool:
+                    return await names() == {"owes", mine}
+
+                await until(dismissed)
 
     asyncio.run(main())

@@ -409,6 +409,19 @@ local function settle(keys, argv)
   return {'ok'}
 end
 
+-- Ends those consumers of a group that were silent for so many milliseconds and owe nothing.
+local function dismiss(keys, argv)
+  local released, group, silent = keys[1] .. 'released', argv[1], tonumber(argv[2])
+  for _, consumer in ipairs(redis.call('XINFO', 'CONSUMERS', released, group)) do
+    local its = {}
+    for place = 1, #consumer, 2 do its[consumer[place]] = consumer[place + 1] end
+    if its.pending == 0 and its.idle > silent then
+      redis.call('XGROUP', 'DELCONSUMER', released, group, its.name)
+    end
+  end
+  return {'ok'}
+end
+
 -- Writes the one key for so many milliseconds, or deletes it, if it still says what was read.
 local function swap(keys, argv)
   if (redis.call('GET', keys[1]) or '') ~= argv[1] then return 0 end
@@ -444,6 +457,7 @@ end
 
 redis.register_function('canonid_claim', claim)
 redis.register_function('canonid_swap', swap)
+redis.register_function('canonid_dismiss', dismiss)
 -- Where memory has run out, releasing must still be possible, and being alive.
 redis.register_function({function_name = 'canonid_join', callback = join, flags = {'allow-oom'}})
 redis.register_function({function_name = 'canonid_close', callback = close, flags = {'allow-oom'}})
