@@ -11,9 +11,9 @@ import pytest
 from redis.asyncio import RedisCluster
 
 from canonid.websockets import Connection, Grace, Limits, Run
-from canonid.websockets.valkey import ValkeyBackplane
+from canonid.websockets.valkey import ValkeyBackplane, journal, tickets
 from faults import fault
-from scopes.servers import client, cluster
+from scopes.servers import client, cluster, until
 from stores import Proxy, Server, aside
 
 Make = Callable[..., Any]
@@ -543,3 +543,35 @@ def test_a_run_that_ended_before_what_was_seen_of_it_ends_for_clients_too(
         await a.until(lambda: run.ended)
 
     b.run(a_then(a, main()))
+
+
+def test_what_is_left_in_the_store_afterwards_is_bookkeeping(
+    valkey: Server, pair: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal, "KNOWN", 1.0)
+    monkeypatch.setattr(tickets, "REMEMBERED", 1.0)
+    a, b = pair(valkey.url, valkey.url, limits={"run_retention": 1.0, "ticket_ttl": 1.0})
+
+    async def main() -> None:
+        person, agent, idle = a.person(), Agent(), Agent()
+        there = await b.watching(person)
+        await a.issue(person)
+        await start(a, person, idle)
+        await start(a, person, agent)
+        await agent.publish(a, 3)
+        await agent.end(a)
+        await there.events()
+        await b.server.call(b.hub.close_session(person.session))
+
+    b.run(a_then(a, main()))
+    for w in (a, b):
+        w.server.__exit__()
+
+    async def rest() -> set[str]:
+        async with client(valkey.url) as connection:
+            return {key async for key in connection.scan_iter("*")}
+
+    async def only_bookkeeping() -> bool:
+        return await rest() == {f"canonid:{{0}}:{name}" for name in ("store", "seq", "epochs", "released")}
+
+    asyncio.run(until(only_bookkeeping))
