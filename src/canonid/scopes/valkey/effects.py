@@ -14,6 +14,7 @@ log = logging.getLogger("canonid.scopes")
 
 BLOCK = 1000  # milliseconds
 PAGE = 20
+SILENT = 3600.0  # seconds after which a process that asks for no work is no longer one of those who do it
 
 Effect = Callable[[Released], Awaitable[object]]
 """Called with each released thing of its kind, at least once: `released.key` tells a repetition."""
@@ -30,6 +31,7 @@ class Effects:
         self, store: Store, prefix: str, kind: str, effect: Effect, process: str, lease: float
     ) -> None:
         self._store = store
+        self._prefix = prefix
         self._key = f"{prefix}released"
         self._kind = kind
         self._group = group_of(kind)
@@ -50,6 +52,7 @@ class Effects:
         while True:
             try:
                 await self.register("0")  # if the group is gone, so is the stream: all that is in it is new
+                await self._store.call(self._prefix, "dismiss", self._group, int(SILENT * 1000))
                 while True:
                     for entry in await self._next():
                         await self._run(entry)

@@ -10,14 +10,17 @@
 --   below:FIELD        sorted set: what is directly in a scope, in order of arrival
 --   holders:FIELD      set: the processes that hold a joined scope
 --   closing            hash: scopes whose closing has begun and not ended -> packed mark
---   released           stream: what was released, by whom, when and why
+--   released           stream: what was released lately, by whom, when and why
 --   processes          set: who has a membership
 --   process:NAME       hash: epoch ('' while it is being reaped), beat, lease in milliseconds, count and
 --                      digest of what it owns
 --   tops:NAME          set: what the process owns whose parent is not its own
 --   inbox:NAME         stream: what others released of it
 
-local CHUNK, STREAM, DIGEST = 500, 10000, 2 ^ 48
+local CHUNK, DIGEST = 500, 2 ^ 48
+local STREAM, BYTES, LARGE = 10000, 2 ^ 26, 4096 -- records of releases, what they may take, and a large one
+local INBOX = 1000 -- what an owner does not read in time, it finds when it compares its count
+local WATCHED = 100 -- others that one beat looks at; many processes look at each
 local SCOPE, JOINED = 1, 2
 local run_id
 
@@ -250,13 +253,19 @@ local function take_out(P, process, epoch, field, nonce, why, at, limit)
   for owner, share in pairs(owners) do
     account(P, owner, -share.count, -share.digest)
     if owner ~= process and (redis.call('HGET', P .. 'process:' .. owner, 'epoch') or '') ~= '' then
-      redis.call('XADD', P .. 'inbox:' .. owner, '*', 'why', begun[2], 'ids', cjson.encode(share.entries))
+      redis.call('XADD', P .. 'inbox:' .. owner, 'MAXLEN', '~', INBOX, '*', 'why', begun[2], 'ids', cjson.encode(share.entries))
     end
   end
   if #stack > 0 then redis.call('HSET', P .. 'closing', field, cmsgpack.pack(begun)) end
   local ids = cjson.encode(removed)
   redis.call('XADD', P .. 'released', 'MAXLEN', '~', STREAM, '*', 'scope', field,
     'scope_nonce', top and top.nonce or '', 'principal', top and top.principal or '', 'by', process, 'epoch', epoch, 'why', begun[2], 'at', begun[3], 'ids', ids)
+  if #ids > LARGE then
+    local used = redis.pcall('MEMORY', 'USAGE', P .. 'released')
+    if type(used) == 'number' and used > BYTES then
+      redis.call('XTRIM', P .. 'released', 'MAXLEN', math.floor(redis.call('XLEN', P .. 'released') / 2))
+    end
+  end
   return told, #stack == 0 and 1 or 0, ids, begun[2]
 end
 
@@ -320,7 +329,7 @@ local function heartbeat(keys, argv)
   local key = P .. 'process:' .. process
   redis.call('HINCRBY', key, 'beat', 1)
   local others, unfinished = {}, {}
-  for _, name in ipairs(redis.call('SMEMBERS', P .. 'processes')) do
+  for _, name in ipairs(redis.call('SRANDMEMBER', P .. 'processes', WATCHED)) do
     local other = redis.call('HMGET', P .. 'process:' .. name, 'epoch', 'beat', 'lease')
     if not other[1] then
       redis.call('SREM', P .. 'processes', name)
@@ -400,10 +409,23 @@ local function settle(keys, argv)
   return {'ok'}
 end
 
--- Writes the one key, or deletes it, if it still says what was read.
+-- Ends those consumers of a group that were silent for so many milliseconds and owe nothing.
+local function dismiss(keys, argv)
+  local released, group, silent = keys[1] .. 'released', argv[1], tonumber(argv[2])
+  for _, consumer in ipairs(redis.call('XINFO', 'CONSUMERS', released, group)) do
+    local its = {}
+    for place = 1, #consumer, 2 do its[consumer[place]] = consumer[place + 1] end
+    if its.pending == 0 and its.idle > silent then
+      redis.call('XGROUP', 'DELCONSUMER', released, group, its.name)
+    end
+  end
+  return {'ok'}
+end
+
+-- Writes the one key for so many milliseconds, or deletes it, if it still says what was read.
 local function swap(keys, argv)
   if (redis.call('GET', keys[1]) or '') ~= argv[1] then return 0 end
-  if argv[2] == '' then redis.call('DEL', keys[1]) else redis.call('SET', keys[1], argv[2]) end
+  if argv[2] == '' then redis.call('DEL', keys[1]) else redis.call('SET', keys[1], argv[2], 'PX', argv[3]) end
   return 1
 end
 
@@ -435,6 +457,7 @@ end
 
 redis.register_function('canonid_claim', claim)
 redis.register_function('canonid_swap', swap)
+redis.register_function('canonid_dismiss', dismiss)
 -- Where memory has run out, releasing must still be possible, and being alive.
 redis.register_function({function_name = 'canonid_join', callback = join, flags = {'allow-oom'}})
 redis.register_function({function_name = 'canonid_close', callback = close, flags = {'allow-oom'}})

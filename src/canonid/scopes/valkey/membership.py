@@ -27,6 +27,8 @@ log = logging.getLogger("canonid.scopes")
 DIGEST = 2**48
 BATCH = 500
 BLOCK = 1000  # milliseconds that the reader of the inbox waits in one call
+WATCHED = 100  # others that one beat tells of, at most
+STALE = 40  # leases after which what was seen of another is forgotten
 DOUBTS = 4  # beats in a row that may differ while something is under way
 
 Gone = tuple[str, str, str]
@@ -337,6 +339,10 @@ class Membership:
     def _observe(self, others: Sequence[tuple[str, str, str, int]]) -> None:
         """Begins reaping whose beat has not changed for a whole lease, or is being reaped already."""
         before, self._beats = self._beats, {}
+        if len(others) >= WATCHED - 1:  # some of many: what is known of the rest may come in useful
+            self._beats = {
+                name: seen for name, seen in before.items() if self._answered - seen[2] < STALE * self._lease
+            }
         for name, epoch, beat, lease in others:
             seen = before.get(name)
             since = self._answered if seen is None or seen[:2] != (epoch, beat) else seen[2]
@@ -460,15 +466,20 @@ class Membership:
                     self._release([(entry.field, "", entry.nonce)], "claimed by another")
 
     async def reserve_again(self, reservations: Reservations) -> None:
-        """Writes the keys of all that is held, which may have been on a server that lost its data."""
+        """Writes the keys of all that is held, which may have been lost or are to expire."""
 
         async def reserve(entry: SharedEntry) -> None:
-            taken = await reservations.take(entry.field, entry.principal)
-            if not taken or not await reservations.confirm(entry.field, entry.principal):
-                self._release([(entry.field, "", entry.nonce)], "claimed by another")
-                self.owe(entry.field, entry.nonce, "claimed by another", joined=entry.flags == JOINED)
+            while not entry.closed:
+                try:
+                    taken = await reservations.take(entry.field, entry.principal)
+                    if not taken or not await reservations.confirm(entry.field, entry.principal):
+                        self._release([(entry.field, "", entry.nonce)], "claimed by another")
+                        self.owe(entry.field, entry.nonce, "claimed by another", joined=entry.flags == JOINED)
+                    return
+                except StoreError:
+                    await asyncio.sleep(self._lease / 4)
 
-        await asyncio.gather(*(reserve(entry) for entry in list(self.held.values()) if not entry.closed))
+        await asyncio.gather(*(reserve(entry) for entry in list(self.held.values())))
 
     async def _adopt(self) -> None:
         async with self._renewing:

@@ -61,11 +61,12 @@ def read(entry: Entry) -> Iterator[Released]:
 
 async def receipt(store: Store, prefixes: Sequence[str], identity: Identity) -> Receipt:
     """The newest release of a thing that the streams still hold. `NotFound`; a page a round trip."""
+    named = json.dumps(field_of(identity), ensure_ascii=False)
     for prefix in prefixes:
         key, before = f"{prefix}released", "+"
         while page := await store.command("XREVRANGE", key, before, "-", "COUNT", PAGE):
             for entry in map(entry_of, page):
-                if field_of(identity) not in entry[1].get("ids", "").replace("\\/", "/"):
+                if named not in entry[1].get("ids", "").replace("\\/", "/"):
                     continue
                 for released in read(entry):
                     if released.identity == identity:

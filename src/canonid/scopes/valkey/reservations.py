@@ -4,7 +4,7 @@ Each ID has a key of its own that says which principal may have it live, and a b
 claims writes the key first as intended, then claims in the bucket, then writes the key as held. Every writing
 is new, by a random number in it, and is compared with the one that was read. So another principal, who takes
 the key over after it saw that nothing is live, can't do so once the claim is held; and the claim can't be
-held once the key was taken over.
+held once the key was taken over. A key whose claim came to nothing, or whose process is gone, expires.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from canonid.scopes.valkey.store import Store
 
 INTENDED, HELD = "i", "h"
 TRIES = 20
+LASTS = 24 * 3600.0  # seconds; whoever holds the ID writes its key anew well before
 
 
 class Reservations:
@@ -62,7 +63,7 @@ class Reservations:
         return await self._store.command("GET", self._key(field)) or ""
 
     async def _swap(self, field: str, before: str, after: str) -> bool:
-        answer = await self._store.call(self._key(field), "swap", before, after)
+        answer = await self._store.call(self._key(field), "swap", before, after, int(LASTS * 1000))
         return bool(answer == 1)
 
     def _key(self, field: str) -> str:

@@ -42,7 +42,7 @@ from canonid.scopes.valkey.entries import (
 from canonid.scopes.valkey.lease import Pulse, now
 from canonid.scopes.valkey.membership import Counts, Membership
 from canonid.scopes.valkey.receipts import Receipt, receipt
-from canonid.scopes.valkey.reservations import Reservations
+from canonid.scopes.valkey.reservations import LASTS, Reservations
 from canonid.scopes.valkey.store import Store, bucket_of, end_tasks
 
 log = logging.getLogger("canonid.scopes")
@@ -187,6 +187,7 @@ class ValkeyTree:
             for effects_of_kind in tree._effects:
                 await effects_of_kind.register()
                 tree._begin(effects_of_kind.keep())
+            tree._begin(tree._keep_reserved())
         except BaseException:
             await tree._stop()
             raise
@@ -376,6 +377,9 @@ class ValkeyTree:
 
     def rejoined(self) -> None:
         """A bucket's server lost data, or may have: the keys of IDs that it held may belong to any bucket."""
+        self._reserve_again()
+
+    def _reserve_again(self) -> None:
         for membership in self._memberships:
             if membership.reservations is not None:
                 self._begin(membership.reserve_again(membership.reservations))
@@ -522,6 +526,11 @@ class ValkeyTree:
 
     def _membership(self, principal: str) -> Membership:
         return self._memberships[bucket_of(principal, len(self._memberships))]
+
+    async def _keep_reserved(self) -> None:
+        while True:
+            await asyncio.sleep(LASTS / 4)
+            self._reserve_again()
 
     async def _tell_fenced(self, answer: Awaitable[object]) -> None:
         try:

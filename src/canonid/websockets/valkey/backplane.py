@@ -16,7 +16,8 @@ from canonid.scopes.valkey import NotYet, Released, ValkeyTree
 from canonid.scopes.valkey.store import Store
 from canonid.websockets.backplane import Hear, RunRecord, run_channel
 from canonid.websockets.limits import Limits
-from canonid.websockets.runs import LOST, event_text
+from canonid.websockets.runs import event_text
+from canonid.websockets.streams import LOST
 from canonid.websockets.tickets import Ticket
 from canonid.websockets.valkey.journal import LAST, STEPS, ValkeyJournal
 from canonid.websockets.valkey.lines import Lines

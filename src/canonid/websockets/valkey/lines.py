@@ -200,6 +200,7 @@ class _Line:
         self.place: Final = place
         self._lines: Final = lines
         self._connection: Any = None
+        self._told = False  # that it broke
         self.task: Final = asyncio.create_task(self._keep(), name="canonid line")
 
     async def say(self, *command: str) -> None:
@@ -215,7 +216,9 @@ class _Line:
             try:
                 await self._hear()
             except BROKEN as error:
-                log.warning("other processes are not heard: %s; trying again", error)
+                if not self._told:
+                    log.warning("other processes are not heard: %s; trying again", error)
+                self._told = True
             await asyncio.sleep(AGAIN * random.uniform(0.5, 1.5))  # noqa: S311 - spreads reconnects
             if not await self._lines.broke(self):
                 return
@@ -224,7 +227,7 @@ class _Line:
         connection = self._lines.connection(self.place)
         try:
             await self._lines.connect(connection)
-            self._connection = connection
+            self._connection, self._told = connection, False
             for name in self._lines.channels_of(self):  # one by one: in a cluster they are of many slots
                 await self.say("SSUBSCRIBE", name)
             asked = False
