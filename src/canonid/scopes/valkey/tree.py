@@ -250,6 +250,7 @@ class ValkeyTree:
         """
         if not isinstance(principal, str):
             raise InvalidId(f"expected a text as principal=, got {type(principal).__name__}", text=principal)
+        _check_unicode(principal)
         identity = self._identify(kind, text, identity)
         if not joined:
             return await self._enter(SharedScope, identity, text, principal, None, None, SCOPE, at_most)
@@ -274,6 +275,7 @@ class ValkeyTree:
         try:
             if not isinstance(text, str) or not isinstance(principal, str):
                 raise NotFound
+            _check_unicode(principal)
             identity = self._identify(kind, text)
         except InvalidId:
             raise NotFound from None
@@ -522,6 +524,7 @@ class ValkeyTree:
         identity = self.local._identify(kind, text, identity)
         if "/" in kind:
             raise InvalidId(f"{show(kind)} can't name a kind here: it has a '/'", text=text)
+        _check_unicode(text, identity.canonical)
         return identity
 
     def _membership(self, principal: str) -> Membership:
@@ -551,6 +554,15 @@ class ValkeyTree:
         self._lease_ends = float("-inf")
         await end_tasks(self._tasks)
         await self._store.aclose()
+
+
+def _check_unicode(*texts: str) -> None:
+    """InvalidId for half a surrogate pair, which no store can keep."""
+    for text in texts:
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise InvalidId(f"{show(text)} is no Unicode text", text=text) from None
 
 
 def _is_above(scope: SharedScope, entry: SharedEntry) -> bool:
