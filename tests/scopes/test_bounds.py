@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 
-from canonid import ClaimConflict
+from canonid import ClaimConflict, InvalidId, NotFound
+from canonid.core import Identity
 from canonid.scopes.valkey import ValkeyTree, effects, reservations, tree
 from canonid.scopes.valkey.entries import RESOURCE, SCOPE
 from canonid.scopes.valkey.store import TREE, Steps, Store
@@ -31,6 +32,10 @@ class Member:
         for start in range(0, len(calls), 500):
             some = [(self.name, self.epoch, *call) for call in calls[start : start + 500]]
             assert {answer[0] for answer in await self.store.call_each(self.prefix, step, some)} == {"ok"}
+
+
+def itself(text: str, kind: str) -> Identity:
+    return Identity(kind, text)
 
 
 def scope(name: str) -> tuple:
@@ -151,5 +156,52 @@ def test_dead_processes_that_owe_no_effect_are_dismissed(valkey, namespace, monk
                     return await names() == {"owes", mine}
 
                 await until(dismissed)
+
+    asyncio.run(main())
+
+
+ODD = ["a/b", "{a}b}", "}{", "a\nb", "a\0b", "\U0001f511\U0010ffff", '"\\/', "*", "x" * 5000]
+
+
+def test_odd_texts_are_ids_like_any_other(valkey, namespace):
+    async def main():
+        options = {"namespace": namespace, "process": "p\n{}:/\0"}
+        async with (
+            await ValkeyTree.join(valkey, itself, **options) as a,
+            await ValkeyTree.join(valkey, itself, **options) as b,
+        ):
+            for odd in ODD:
+                session = await a.open("session", odd, principal=odd)
+                for n in range(3):
+                    await session.claim("tool", f"{odd}{n}")
+                (root,) = await b.live(odd)
+                assert root.canonical == odd
+                assert [child.canonical for child in root.children] == [f"{odd}{n}" for n in range(3)]
+                found = await b.find("session", odd, principal=odd)
+                await found.close(why=odd)
+                await until(lambda session=session: session.closed)
+                assert (await b.receipt("tool", f"{odd}1")).released.why == odd
+                assert await b.live(odd) == ()
+
+    asyncio.run(main())
+
+
+def test_a_text_that_is_no_unicode_is_refused_and_leaves_nothing(valkey, namespace):
+    async def main():
+        async with await ValkeyTree.join(valkey, itself, namespace=namespace) as a:
+            session = await a.open("session", "1", principal="ada")
+            for attempt in (
+                a.open("session", "\ud800", principal="ada"),
+                a.open("session", "2", principal="\ud800"),
+                session.claim("tool", "\udfff"),
+            ):
+                with pytest.raises(InvalidId, match="Unicode"):
+                    await attempt
+            with pytest.raises(NotFound):
+                await a.find("session", "\ud800", principal="ada")
+            with pytest.raises(NotFound):
+                await a.find("session", "1", principal="\ud800")
+            assert not await session.release("tool", "\ud800")
+            assert not a._memberships[0]._debts
 
     asyncio.run(main())

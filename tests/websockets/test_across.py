@@ -49,8 +49,8 @@ class OverCluster(ValkeyBackplane):
 def place(request: pytest.FixtureRequest) -> Callable[..., ValkeyBackplane]:
     """Makes backplanes over one server, or a cluster."""
     if getattr(request, "param", "server") == "cluster":
-        return partial(OverCluster, request.getfixturevalue("primaries")[0].port)
-    return partial(ValkeyBackplane, request.getfixturevalue("shared_valkey").url)
+        return partial(OverCluster, request.getfixturevalue("primaries")[0].port, lease=10)
+    return partial(ValkeyBackplane, request.getfixturevalue("shared_valkey").url, lease=2)
 
 
 anywhere = pytest.mark.parametrize("place", ["server", "cluster"], indirect=True)
@@ -69,9 +69,9 @@ def pair(world: Make, place: Callable[..., ValkeyBackplane]) -> Make:
 
     def make(*urls: str, **options: Any) -> list[Any]:
         limits = Limits(**options.get("limits", {}))
-        makes = [partial(ValkeyBackplane, url) for url in urls] or [place, place]
+        makes = [partial(ValkeyBackplane, url, lease=2) for url in urls] or [place, place]
         return [
-            world(backplane=make(process=name, lease=2, limits=limits), **options)
+            world(backplane=make(process=name, limits=limits), **options)
             for name, make in zip("ab", makes, strict=True)
         ]
 

@@ -206,3 +206,36 @@ def test_a_thousand_tell_and_listen_at_once(shared_valkey: Server, prefix: str) 
             await until_nobody_listens(a, "c999")
 
     asyncio.run(main())
+
+
+def test_a_name_that_is_no_unicode_is_refused_and_harms_nobody(shared_valkey: Server, prefix: str) -> None:
+    async def main() -> None:
+        async with Proxy(shared_valkey.port) as proxy, ears(prefix, shared_valkey.url, proxy.url) as (a, b):
+            await b.lines.listen("x")
+            proxy.cut(refuse=True)
+            with pytest.raises(ValueError, match="surrogates"):
+                await b.lines.listen("\ud800")
+            proxy.heal()
+            await told_again(a, b, "x")
+            with pytest.raises(StoreError):
+                await a.lines.tell("\ud800", "x")
+
+    asyncio.run(main())
+
+
+def test_a_relisten_that_fails_does_not_end_the_line(
+    shared_valkey: Server, prefix: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        async with Proxy(shared_valkey.port) as proxy, ears(prefix, shared_valkey.url, proxy.url) as (a, b):
+
+            def fail(channel: str) -> None:
+                raise RuntimeError("a bug")
+
+            b.lines.start(lambda channel, text: b.heard.append((channel, text)), fail)
+            await b.lines.listen("x")
+            proxy.cut()
+            await told_again(a, b, "x")
+            assert "a bug" in caplog.text
+
+    asyncio.run(main())

@@ -19,6 +19,7 @@ from typing import Any, Final, NamedTuple, Protocol
 from canonid.errors import Fenced, StoreError
 from canonid.scopes.valkey.entries import JOINED, SharedEntry, SharedResource, SharedScope
 from canonid.scopes.valkey.lease import Pulse, now
+from canonid.scopes.valkey.others import Other, Others
 from canonid.scopes.valkey.reservations import Reservations
 from canonid.scopes.valkey.store import Argument, Store, end_tasks
 
@@ -27,8 +28,6 @@ log = logging.getLogger("canonid.scopes")
 DIGEST = 2**48
 BATCH = 500
 BLOCK = 1000  # milliseconds that the reader of the inbox waits in one call
-WATCHED = 100  # others that one beat tells of, at most
-STALE = 40  # leases after which what was seen of another is forgotten
 DOUBTS = 4  # beats in a row that may differ while something is under way
 
 Gone = tuple[str, str, str]
@@ -77,7 +76,7 @@ class Membership:
         self._digest = 0
         self._renewing = asyncio.Lock()
         self._answered = float("-inf")
-        self._beats: dict[str, tuple[str, str, float]] = {}  # process: epoch, beat, seen since
+        self._others = Others(member.lease)
         self._under_way: dict[str, str] = {}  # nonce: field, of claims without an answer so far
         self._overtaken: set[tuple[str, str]] = set()  # those of which the end is known before the answer
         self._moves = 0  # steps that change what is held, begun or ended
@@ -284,7 +283,7 @@ class Membership:
             await self._fence()
             return True
         self._epoch = answer[1]
-        self._beats.clear()
+        self._others.forget()
         self._renewed(sent)
         return bool(answer[2])
 
@@ -329,26 +328,17 @@ class Membership:
         answered = now()
         if answered - self._answered > self._lease / 2:
             # While nobody could beat, or this process could not look, nothing was learnt about the others.
-            self._beats = {name: (epoch, beat, answered) for name, (epoch, beat, _) in self._beats.items()}
+            self._others.learnt_nothing(answered)
         self._answered = answered
         self.lease_ends = sent + self._lease
         self._member.renewed()
         if self._debts:
             self._owing.set()
 
-    def _observe(self, others: Sequence[tuple[str, str, str, int]]) -> None:
-        """Begins reaping whose beat has not changed for a whole lease, or is being reaped already."""
-        before, self._beats = self._beats, {}
-        if len(others) >= WATCHED - 1:  # some of many: what is known of the rest may come in useful
-            self._beats = {
-                name: seen for name, seen in before.items() if self._answered - seen[2] < STALE * self._lease
-            }
-        for name, epoch, beat, lease in others:
-            seen = before.get(name)
-            since = self._answered if seen is None or seen[:2] != (epoch, beat) else seen[2]
-            self._beats[name] = (epoch, beat, since)
-            silent = self._answered - since >= max(self._lease, lease / 1000)
-            if (epoch == "" or silent) and name not in self._reaping:
+    def _observe(self, others: Sequence[Other]) -> None:
+        """Begins reaping those that are silent, or are being reaped already."""
+        for name, epoch, beat in self._others.silent(others, self._answered):
+            if name not in self._reaping:
                 self._begin(self._reap, name, epoch, beat)
 
     async def _reap(self, name: str, epoch: str, beat: str) -> None:

@@ -16,7 +16,6 @@ from canonid.core import Identity
 from canonid.core.system import milliseconds
 from canonid.errors import (
     CanonidError,
-    ClaimConflict,
     ClaimRefused,
     Fenced,
     InvalidId,
@@ -28,7 +27,7 @@ from canonid.errors import (
 )
 from canonid.scopes.closing import inside_a_cleanup
 from canonid.scopes.contract import Closed, Failure, Release, Resolve, Snapshot
-from canonid.scopes.memory import Resource, Scope, ScopeTree
+from canonid.scopes.memory import Resource, Scope
 from canonid.scopes.valkey.effects import Effect, Effects
 from canonid.scopes.valkey.entries import (
     JOINED,
@@ -40,6 +39,7 @@ from canonid.scopes.valkey.entries import (
     field_of,
 )
 from canonid.scopes.valkey.lease import Pulse, now
+from canonid.scopes.valkey.local import LocalTree, taken
 from canonid.scopes.valkey.membership import Counts, Membership
 from canonid.scopes.valkey.receipts import Receipt, receipt
 from canonid.scopes.valkey.reservations import LASTS, Reservations
@@ -48,47 +48,6 @@ from canonid.scopes.valkey.store import Store, bucket_of, end_tasks
 log = logging.getLogger("canonid.scopes")
 
 Handle = TypeVar("Handle", SharedScope, SharedResource)
-
-
-class LocalTree(ScopeTree):
-    """What this process holds. Whatever way an entry leaves it, the tree of all processes is told."""
-
-    def __init__(
-        self,
-        resolve: Resolve,
-        told: Callable[[Scope | Resource], None],
-        release_timeout: float,
-        on_failure: Callable[[Failure], object] | None,
-    ) -> None:
-        super().__init__(resolve, release_timeout=release_timeout, on_failure=on_failure)
-        self._told = told
-
-    def admit(
-        self,
-        parent: Scope | None,
-        identity: Identity,
-        text: str,
-        principal: str,
-        release: Release | None,
-        flags: int,
-    ) -> Scope | Resource:
-        """A new entry; one whose parent lives in another process has none here. Errors as of `claim`."""
-        entry: Scope | Resource
-        if flags == RESOURCE:
-            entry = Resource(self, identity, text, principal, parent, release)
-        else:
-            entry = Scope(self, identity, text, principal, parent)
-        self._admit(entry)
-        return entry
-
-    def check_free(self, identity: Identity, text: str) -> None:
-        """`ClaimConflict` if the ID is live in this process."""
-        if identity in self._live:
-            raise _taken(identity, text)
-
-    def _remove(self, entry: Scope | Resource, failed: bool) -> None:
-        super()._remove(entry, failed)
-        self._told(entry)
 
 
 class ValkeyTree:
@@ -250,6 +209,7 @@ class ValkeyTree:
         """
         if not isinstance(principal, str):
             raise InvalidId(f"expected a text as principal=, got {type(principal).__name__}", text=principal)
+        _check_unicode(principal)
         identity = self._identify(kind, text, identity)
         if not joined:
             return await self._enter(SharedScope, identity, text, principal, None, None, SCOPE, at_most)
@@ -274,6 +234,7 @@ class ValkeyTree:
         try:
             if not isinstance(text, str) or not isinstance(principal, str):
                 raise NotFound
+            _check_unicode(principal)
             identity = self._identify(kind, text)
         except InvalidId:
             raise NotFound from None
@@ -426,7 +387,7 @@ class ValkeyTree:
         if answer[0] == "full":
             raise ClaimRefused(f"there are {at_most} of kind {identity.kind} already", limit=at_most)
         if answer[0] == "conflict":
-            raise _taken(identity, text)
+            raise taken(identity, text)
         entry.nonce = answer[1]
         above = None if parent is None else parent.local
         try:
@@ -522,6 +483,7 @@ class ValkeyTree:
         identity = self.local._identify(kind, text, identity)
         if "/" in kind:
             raise InvalidId(f"{show(kind)} can't name a kind here: it has a '/'", text=text)
+        _check_unicode(text, identity.canonical)
         return identity
 
     def _membership(self, principal: str) -> Membership:
@@ -553,6 +515,15 @@ class ValkeyTree:
         await self._store.aclose()
 
 
+def _check_unicode(*texts: str) -> None:
+    """InvalidId for half a surrogate pair, which no store can keep."""
+    for text in texts:
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise InvalidId(f"{show(text)} is no Unicode text", text=text) from None
+
+
 def _is_above(scope: SharedScope, entry: SharedEntry) -> bool:
     above = entry.parent
     while above is not None and above is not scope:
@@ -566,13 +537,6 @@ def _closed(parent: SharedScope | None, identity: Identity, text: str) -> ScopeC
     return ScopeClosed(
         f"{parent.kind} {show(parent.canonical)} is closed, so {identity.kind} {show(text)} "
         "can't be put into it; open a new scope"
-    )
-
-
-def _taken(identity: Identity, text: str) -> ClaimConflict:
-    return ClaimConflict(
-        f"{identity.kind} {show(text)} already has an owner; expected an ID that is not live, "
-        "so release it there or use another one"
     )
 
 

@@ -84,15 +84,19 @@ class ValkeyBackplane:
         release_timeout: float,
         on_fenced: Callable[[], object],
     ) -> None:
-        self._tree = await ValkeyTree.join(
-            self._store.client,
-            resolve,
-            process=self._process,
-            release_timeout=release_timeout,
-            on_fenced=on_fenced,
-            effects={"run": self._end_lost},
-            **self._options,
-        )
+        try:
+            self._tree = await ValkeyTree.join(
+                self._store.client,
+                resolve,
+                process=self._process,
+                release_timeout=release_timeout,
+                on_fenced=on_fenced,
+                effects={"run": self._end_lost},
+                **self._options,
+            )
+        except BaseException:
+            await self.aclose()
+            raise
         self._lines.start(hear, relisten)
 
     async def _end_lost(self, released: Released) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from importlib.resources import files
@@ -20,7 +21,7 @@ log = logging.getLogger("canonid.websockets")
 
 STEPS: Final = Steps(files(__package__).joinpath("journal.lua").read_text())
 
-AGAIN = 0.2
+AGAIN, LONGEST = 0.2, 2.0  # seconds between two tries: at first, and when the store stays away
 LAST = 2**53  # above every number of an event
 KNOWN = 24 * 3600.0  # seconds that a run is known after its events are gone, or after its last one
 
@@ -116,7 +117,7 @@ class ValkeyJournal:
 
     async def _surely(self, write: Callable[..., Awaitable[Answer]], *args: Any) -> Answer:
         """What the store answers, as soon as it does."""
-        told = False
+        told, pause = False, AGAIN
         while True:
             try:
                 return await write(*args)
@@ -124,7 +125,8 @@ class ValkeyJournal:
                 if not told:
                     log.warning("events wait for the store: %s", error)
                     told = True
-                await asyncio.sleep(AGAIN)
+                await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - spreads the runs
+                pause = min(2 * pause, LONGEST)
 
     async def _of(self, whom: str, step: str, *arguments: Argument) -> Any:
         return await self._store.call(self._of_whom(whom), step, *arguments)

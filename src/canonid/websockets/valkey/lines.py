@@ -15,7 +15,6 @@ from contextlib import suppress
 from typing import Any, Final
 
 from redis.asyncio import RedisCluster
-from redis.exceptions import RedisError
 
 from canonid.errors import StoreError
 from canonid.scopes.valkey.store import Store, end_tasks
@@ -28,7 +27,6 @@ log = logging.getLogger("canonid.websockets")
 AGAIN = 0.2  # seconds between two tries to reach a server that is gone, more or less
 ANSWER = 3.0  # seconds for a server to confirm, or to answer a ping
 BETWEEN = "\n"  # who tells, and what
-BROKEN = (RedisError, OSError, TimeoutError, StoreError)
 
 
 class Lines:
@@ -58,8 +56,12 @@ class Lines:
         self._relisten = relisten
 
     async def listen(self, channel: str) -> None:
-        """Hear a channel from now on; as often as it was, `unlisten` must be called. StoreError."""
+        """Hear a channel from now on; as often as it was, `unlisten` must be called. StoreError.
+
+        ValueError for a name that is not Unicode (half a surrogate pair).
+        """
         name = self._prefix + channel
+        name.encode()
         self._wanted[name] += 1
         confirmed = self._confirmed.setdefault(name, asyncio.get_running_loop().create_future())
         try:
@@ -147,7 +149,7 @@ class Lines:
             if not self._confirmed[name].done():
                 self._confirmed[name].set_result(None)
             if name in self._heard:
-                self._relisten(name.removeprefix(self._prefix))
+                self._pass_on(self._relisten, name)
             self._heard.add(name)
         elif what == "sunsubscribe":  # its slot has moved to another node
             task = asyncio.create_task(self._move(name))
@@ -156,12 +158,14 @@ class Lines:
 
     def _take_message(self, name: str, message: str) -> None:
         origin, _, text = message.partition(BETWEEN)
-        if origin == self._process:
-            return
+        if origin != self._process:
+            self._pass_on(self._hear, name, text)
+
+    def _pass_on(self, to: Callable[..., object], name: str, *text: str) -> None:
         try:
-            self._hear(name.removeprefix(self._prefix), text)
+            to(name.removeprefix(self._prefix), *text)
         except Exception:
-            log.exception("a message of another process could not be dealt with")
+            log.exception("what was heard of another process could not be dealt with")
 
     async def _place(self, name: str) -> None:
         place = await self._node_of(name)
@@ -207,7 +211,7 @@ class _Line:
         """Sends a command, if there is a connection; who hears on it notices if that fails."""
         if self._connection is None or not self._connection.is_connected:
             return
-        with suppress(*BROKEN):
+        with suppress(Exception):
             async with asyncio.timeout(ANSWER):
                 await self._connection.send_command(*command, check_health=False)
 
@@ -215,7 +219,7 @@ class _Line:
         while True:
             try:
                 await self._hear()
-            except BROKEN as error:
+            except Exception as error:  # noqa: BLE001 - a client that loses a connection raises what it meets
                 if not self._told:
                     log.warning("other processes are not heard: %s; trying again", error)
                 self._told = True
