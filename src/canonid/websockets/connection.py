@@ -12,11 +12,11 @@ from typing import Any, NamedTuple, Protocol
 from canonid import incidents, logs
 from canonid.core import Identity
 from canonid.counters import Counters
-from canonid.errors import InvalidId, NotFound, ScopeClosed
+from canonid.errors import Fenced, InvalidId, NotFound, ScopeClosed, StoreError
 from canonid.scopes import Release, Scope
 from canonid.websockets.backpressure import Backpressure, Sheddable
 from canonid.websockets.cancelling import cancelled
-from canonid.websockets.codes import Code, Ending, Refusal, ending, restarting, sole
+from canonid.websockets.codes import Code, Ending, Refusal, ending, restarting, sole, unavailable
 from canonid.websockets.limits import Limits
 from canonid.websockets.outbox import Entry, Outbox
 from canonid.websockets.rates import Bucket
@@ -42,6 +42,10 @@ class Host(Protocol):
 
     counters: Counters
     traffic: Traffic
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the hub shuts down."""
 
     @property
     def may_send(self) -> bool:
@@ -181,8 +185,8 @@ class Connection:
             expiry = loop.call_later(seconds, self.end, ending(Code.NOT_AUTHENTICATED))
             self._claim("expiry", expiry.cancel)
             self._claim("subscriptions", self._unsubscribe)
-            if self._limits.idle_timeout is not None:
-                self._watch_idleness(self._limits.idle_timeout)
+            if (idle := self._limits.idle_timeout) is not None:
+                self._idleness = loop.call_later(idle, self._watch_idleness, idle)
                 self._claim("idleness", lambda: self._idleness.cancel())
             self._claim("reader", self._stop_reading)
             self._read_on()
@@ -253,7 +257,8 @@ class Connection:
         left = self._active_at + seconds - loop.time()
         if left <= 0:
             self._refuse(Refusal(code=Code.IDLE, limit="idle_timeout"))
-        self._idleness = loop.call_later(max(left, 0), self._watch_idleness, seconds)
+        else:
+            self._idleness = loop.call_later(left, self._watch_idleness, seconds)
 
     def _relieve(self) -> None:
         """The application takes its time: let another task read on."""
@@ -301,6 +306,10 @@ class Connection:
                 self._refuse(error)
             case NotFound() | InvalidId():
                 self.end(ending(Code.NOT_FOUND))
+            case StoreError() if self.ending is None:
+                self.end(unavailable(error, "connection", self._host.counters))
+            case ScopeClosed() if self._host.stopping:
+                self.restart()  # it wanted to start something
             case _:
                 self._fail(error)
 
@@ -314,7 +323,9 @@ class Connection:
         self._host.counters.add("shed", type=type, policy=policy)
 
     def _fail(self, error: BaseException) -> None:
-        if isinstance(error, ScopeClosed) and (self._scope.closed or self.ending is not None):
+        if isinstance(error, ScopeClosed | Fenced | StoreError) and (
+            self._scope.closed or self.ending is not None
+        ):
             return  # whoever works for a connection may find it ended before they are stopped
         self._host.counters.add("incidents", during="connection")
         self.incident = incidents.report(error, f"connection {self.id}")

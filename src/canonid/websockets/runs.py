@@ -196,6 +196,11 @@ class Run(Stream):
                     return
 
 
+def gone_text(run: str, thread: str | None, event: str) -> dict[str, Any]:
+    """What is told in place of the events of a run that has none any more."""
+    return {"type": "event", "run": run, "thread": thread, "event": event, "final": True}
+
+
 def event_text(
     run: str,
     thread: str,
