@@ -14,7 +14,7 @@ from canonid.errors import ScopeClosed, StoreError
 from canonid.websockets import Connection, Hub, Limits, Run
 from canonid.websockets.valkey import ValkeyBackplane
 from faults import fault
-from stores import Proxy, Server
+from stores import Proxy, Server, free_port
 
 Make = Callable[..., Any]
 AWAY = (1013, "try again; a store does not answer")
@@ -218,7 +218,8 @@ def test_a_run_that_could_not_begin_has_ended_for_everybody(pair: Make) -> None:
         async with asyncio.timeout(20):
             while [run.ended for run in await b.server.call(b.hub.runs_of(thread))] != [True]:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
-        assert not [task for task in asyncio.all_tasks(a.server.loop) if "watchers" in task.get_name()]
+        tasks = asyncio.all_tasks
+        await a.until(lambda: "watchers" not in "".join(task.get_name() for task in tasks(a.server.loop)))
 
     b.run(both(a, main()))
 
@@ -285,6 +286,22 @@ def test_a_hub_with_a_backplane_starts_nothing_before_its_lifespan(
     asyncio.run(main())
 
 
+def test_a_hub_that_could_not_start_leaves_nothing_and_can_start_later(registry: Any, store: Any) -> None:
+    port = free_port()
+
+    async def main() -> None:
+        hub = Hub(registry, store, backplane=ValkeyBackplane(f"redis://127.0.0.1:{port}/0", lease=2))
+        with pytest.raises(StoreError):
+            async with hub.lifespan(None):
+                raise AssertionError("it started without its store")
+        assert len(asyncio.all_tasks()) == 1
+        with Server(port=port):
+            async with hub.lifespan(None):
+                assert hub.may_send
+
+    asyncio.run(main())
+
+
 def test_a_topic_joined_twice_is_received_once_and_an_ended_connection_nothing(pair: Make) -> None:
     a, b = pair()
     kept: list[Connection] = []
@@ -309,7 +326,7 @@ def test_a_topic_joined_twice_is_received_once_and_an_ended_connection_nothing(p
         await a.server.call(a.hub.join(kept[0], "more"))
         assert await a.server.call(a.hub.send_to_topic("news", {"type": "m"})) == 0
         wanted = a.hub._backplane._lines._wanted
-        await a.until(lambda: [name for name in wanted if not name.startswith("process/")] == [])
+        await a.until(lambda: [name for name in wanted if "process/" not in name] == [])
 
     b.run(both(a, main()))
 

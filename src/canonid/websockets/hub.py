@@ -130,8 +130,9 @@ class Hub:
     def on_message(self, receive: OnMessageT) -> OnMessageT:
         """Decorator: messages of clients go to this async function, one at a time per connection.
 
-        It may raise Refusal (its code, else 1008) and NotFound or InvalidId (4404); anything else is
-        an incident (1011). It is cancelled when its connection ends: what must outlive that is a run.
+        It may raise Refusal (its code, else 1008), NotFound or InvalidId (4404) and StoreError (1013);
+        anything else is an incident (1011). It is cancelled when its connection ends: what must outlive that
+        is a run.
         """
         self._on_message = receive
         return receive
