@@ -213,7 +213,9 @@ WAYS = {
     "SystemExit": raises("exit", 1011, ...),
     "KeyboardInterrupt": raises("interrupt", 1011, ...),
     "BaseExceptionGroup": raises("base_group", 1011, ...),
-    "StoreError": Way(sends(type="watch", thread="x"), 1011, ..., hub="broken_store"),
+    "StoreError": Way(
+        sends(type="watch", thread="x"), 1013, "try again; a store does not answer", hub="broken_store"
+    ),
     "authenticate: refusal": fails_to_authenticate("refusal", 1008, "not like that"),
     "authenticate: NotFound": fails_to_authenticate("not_found", *NO_LOGIN),
     "authenticate: exception": fails_to_authenticate("error", 1011, ...),

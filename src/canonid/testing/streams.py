@@ -20,6 +20,7 @@ class Streams:
     def begin(self, run: str, last_seq: int) -> None:
         """What is told of a run from now on comes after `last_seq`."""
         self.last_seq[run] = last_seq
+        self.finished.discard(run)
 
     def follow(self, message: dict[str, Any]) -> None:
         """Take in a message of any type. Raises StreamBroken."""

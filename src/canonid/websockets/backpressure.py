@@ -42,6 +42,9 @@ class Backpressure:
     """The policies of a hub, by type of message."""
 
     def __init__(self, policies: Mapping[str, Policy]) -> None:
+        for type, policy in policies.items():
+            if not isinstance(policy, Policy):
+                raise TypeError(f"expected DropOldest() or Coalesce(…) for {type!r}, got {policy!r}")
         self._policies = dict(policies)
 
     def __bool__(self) -> bool:

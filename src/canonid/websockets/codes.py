@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from enum import IntEnum
 from typing import NamedTuple
+
+from canonid.counters import Counters
+from canonid.errors import StoreError
+
+log = logging.getLogger("canonid.websockets")
 
 MAX_REASON = 123  # bytes; RFC 6455 §5.5: a control frame holds 125, two of them are the code
 
@@ -83,6 +89,13 @@ def sole(error: BaseException) -> BaseException:
 def ending(code: Code, reason: str = "") -> Ending:
     """An ending with the code's usual reason or another one, cut to what a close frame holds."""
     return Ending(int(code), fit(reason or code.reason))
+
+
+def unavailable(error: StoreError, during: str, counters: Counters) -> Ending:
+    """1013 where a store gives no answer: nobody's fault that a client could mend, and over soon."""
+    counters.add("store_failures", during=during)
+    log.error("a store failed during a %s: %s", during, error)
+    return ending(Code.OVERLOADED, "try again; a store does not answer")
 
 
 def shown(why: Ending) -> str:

@@ -12,11 +12,11 @@ from typing import Any, NamedTuple, Protocol
 from canonid import incidents, logs
 from canonid.core import Identity
 from canonid.counters import Counters
-from canonid.errors import InvalidId, NotFound, ScopeClosed
+from canonid.errors import Fenced, InvalidId, NotFound, ScopeClosed, StoreError
 from canonid.scopes import Release, Scope
 from canonid.websockets.backpressure import Backpressure, Sheddable
 from canonid.websockets.cancelling import cancelled
-from canonid.websockets.codes import Code, Ending, Refusal, ending, restarting, sole
+from canonid.websockets.codes import Code, Ending, Refusal, ending, restarting, sole, unavailable
 from canonid.websockets.limits import Limits
 from canonid.websockets.outbox import Entry, Outbox
 from canonid.websockets.rates import Bucket
@@ -42,6 +42,10 @@ class Host(Protocol):
 
     counters: Counters
     traffic: Traffic
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the hub shuts down."""
 
     @property
     def may_send(self) -> bool:
@@ -313,6 +317,10 @@ class Connection:
                 self._refuse(error)
             case NotFound() | InvalidId():
                 self.end(ending(Code.NOT_FOUND))
+            case StoreError() if self.ending is None:
+                self.end(unavailable(error, "connection", self._host.counters))
+            case ScopeClosed() if self._host.stopping:
+                self.restart()  # it wanted to start something
             case _:
                 self._fail(error)
 
@@ -326,7 +334,9 @@ class Connection:
         self._host.counters.add("shed", type=type, policy=policy)
 
     def _fail(self, error: BaseException) -> None:
-        if isinstance(error, ScopeClosed) and (self._scope.closed or self.ending is not None):
+        if isinstance(error, ScopeClosed | Fenced | StoreError) and (
+            self._scope.closed or self.ending is not None
+        ):
             return  # whoever works for a connection may find it ended before they are stopped
         self._host.counters.add("incidents", during="connection")
         self.incident = incidents.report(error, f"connection {self.id}")

@@ -56,6 +56,6 @@ async def authenticated(
         if not limit.expired():
             raise  # the application's own, from a database or a network
         raise Refusal(code=Code.NOT_AUTHENTICATED, limit="auth_timeout") from None
-    if ticket is None or ticket.expires_at <= now():
+    if ticket is None or not ticket.expires_at > now():
         raise Refusal(code=Code.NOT_AUTHENTICATED)
     return ticket if ticket.issued_at is not None else ticket._replace(issued_at=began)

@@ -3,63 +3,51 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import logging
-import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager, nullcontext, suppress
-from contextvars import Context
 from functools import partial
 from types import MappingProxyType
-from typing import Any, TypeVar, cast
-from weakref import WeakValueDictionary
+from typing import Any, TypeVar
 
 from canonid import incidents, logs
-from canonid.aliases import Lineage, Store
+from canonid.aliases import Store
 from canonid.core import Identity, Registry
 from canonid.counters import Counters
-from canonid.errors import LineageConflict, NotFound, ScopeClosed, StoreError, UnknownName
-from canonid.scopes import LiveScope, Release, Scope, ScopeTree, Snapshot, Tree
-from canonid.websockets.backplane import (
-    Backplane,
-    RunRecord,
-    process_channel,
-    run_of,
-    topic_channel,
-    user_channel,
-)
+from canonid.errors import NotFound, ScopeClosed, StoreError, UnknownName
+from canonid.scopes import LiveScope, Release, Scope, ScopeTree, Snapshot
+from canonid.websockets.admission import Admission
+from canonid.websockets.background import Background
+from canonid.websockets.backplane import Backplane, RunRecord, topic_channel, user_channel
 from canonid.websockets.backpressure import Backpressure, Policy
 from canonid.websockets.bodies import Bodies
 from canonid.websockets.cancelling import cancelled
 from canonid.websockets.closes import Close, Closes
-from canonid.websockets.codes import Code, Ending, Refusal, ending, restarting, shown, sole
+from canonid.websockets.codes import Code, Ending, Refusal, ending, shown, sole, unavailable
 from canonid.websockets.connection import Connection, Queued
-from canonid.websockets.handshake import Authenticate, Handshake, authenticated, check_origin
+from canonid.websockets.handshake import Authenticate, Handshake, check_origin
+from canonid.websockets.hearing import Hearing
 from canonid.websockets.heartbeats import Heartbeats
-from canonid.websockets.limits import Limits
+from canonid.websockets.limits import Limits, check_limits
+from canonid.websockets.logins import Logins
 from canonid.websockets.parts import with_parts
 from canonid.websockets.presence import Counts, Presence
-from canonid.websockets.recorder import Recorder
+from canonid.websockets.records import Mint, Records
 from canonid.websockets.running import Execute, Runs
-from canonid.websockets.runs import OnLastDetach, Run
+from canonid.websockets.runs import Grace, OnLastDetach, Run
 from canonid.websockets.sending import ScopeKind, Sending, checked_topic, scope_kind
 from canonid.websockets.sessions import Session
 from canonid.websockets.socket import Event, Gone, Receive, Send, Socket
 from canonid.websockets.stopping import before_sigterm
 from canonid.websockets.streams import Stream, gone_text
-from canonid.websockets.tickets import Ticket, Tickets, new_token, offered
+from canonid.websockets.tickets import Ticket, Tickets, check_expiry, new_token, offered
 from canonid.websockets.traffic import Traffic
 from canonid.websockets.wire import Message, count_field, text_field
 
 OnMessage = Callable[[Connection, Message], Awaitable[None]]
 OnMessageT = TypeVar("OnMessageT", bound=OnMessage)
-Mint = Callable[[str, Lineage], str]
-
-log = logging.getLogger("canonid.websockets")
 
 DRAIN_TICK = 0.05  # seconds between two looks at what is left
-LOGOUT_MEMORY = 600.0  # seconds; longer than any ticket lives and any handshake takes
 
 
 class Hub:
@@ -94,6 +82,9 @@ class Hub:
         clock: Callable[[], float] = time.time,
         limits: Limits = Limits(),  # noqa: B008 - immutable
     ) -> None:
+        if isinstance(origins, str):
+            raise TypeError("expected a collection of texts as origins=, got one text")
+        check_limits(limits)
         # A writer has `close_timeout` for what is queued, and as long again to stop.
         self.tree = tree or ScopeTree(with_parts(store.resolve), release_timeout=2 * limits.close_timeout + 1)
         _check_knows_parts(self.tree)
@@ -101,29 +92,37 @@ class Hub:
         self.closes = Closes(limits.closes)
         self.counters = Counters()
         self.traffic = Traffic()
-        self._registry = registry
         self.backpressure = Backpressure(backpressure)
         self._store = store
-        self._recorder = Recorder(store)
         self._origins = frozenset(origins)
         self._allow_missing_origin = allow_missing_origin
-        self._authenticate = authenticate or self._redeem
-        self._mint: Mint = mint or (lambda kind, parent: registry.mint(kind))
         self._clock = clock
         self._limits = limits
         self._bodies = Bodies(registry, store, ids or {}, limits.ids_per_message, self.counters)
         self._on_message: OnMessage | None = None
         self._backplane = backplane
         self._heartbeats = Heartbeats(limits.heartbeat)
+        self._background = Background()
         self._present = Presence()
-        self._runs = Runs(self._present, limits, clock, self.counters, backplane)
-        self._shared_tree: Tree = self.tree
+        self._records = Records(registry, store, mint, clock, self.counters)
+        self._runs = Runs(self._present, limits, clock, self.counters, backplane, self._background)
         self._sending = Sending(
-            store, self._present, self._runs, self.backpressure, backplane, limits.outbox_bytes
+            self._records, self._present, self._runs, self.backpressure, backplane, limits.outbox_bytes
         )
-        self._logged_out: dict[str, float] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._opening: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._logins = Logins(self.tree, self._present, backplane, limits.session_grace, clock)
+        self._admission = Admission(
+            self,
+            authenticate or self._redeem,
+            self._records,
+            self._logins,
+            self._present,
+            backplane,
+            limits,
+            clock,
+        )
+        self._hearing: Hearing | None = None
+        if backplane is not None:
+            self._hearing = Hearing(backplane, self._present, self._runs, self._sending, self._background)
         self._drain_on_sigterm = drain_on_sigterm
 
     # What the application calls
@@ -131,8 +130,9 @@ class Hub:
     def on_message(self, receive: OnMessageT) -> OnMessageT:
         """Decorator: messages of clients go to this async function, one at a time per connection.
 
-        It may raise Refusal (its code, else 1008) and NotFound or InvalidId (4404); anything else is
-        an incident (1011). It is cancelled when its connection ends: what must outlive that is a run.
+        It may raise Refusal (its code, else 1008), NotFound or InvalidId (4404) and StoreError (1013);
+        anything else is an incident (1011). It is cancelled when its connection ends: what must outlive that
+        is a run.
         """
         self._on_message = receive
         return receive
@@ -143,7 +143,8 @@ class Hub:
         `expires_at`, in seconds since 1970, is when the connection ends at the latest. Raises LineageConflict
         if the session is somebody else's.
         """
-        lineage = await asyncio.to_thread(self._record_session, principal, session)
+        check_expiry(expires_at)
+        lineage = await asyncio.to_thread(self._records.session, principal, session)
         if self._backplane is None:
             return self.tickets.issue(
                 principal=principal, session=session, expires_at=expires_at, lineage=lineage
@@ -184,12 +185,11 @@ class Hub:
         """Make a connection receive what is sent to a topic, in whichever process. ValueError, StoreError."""
         if checked_topic(topic) in connection.topics or connection.ending is not None:
             return
-        self._present.join(connection, topic)
-        try:
-            await self._listen(topic_channel(topic))
-        except BaseException:
-            self._present.part(connection, topic)
-            raise
+        await self._listen(topic_channel(topic))
+        if connection.ending is None and topic not in connection.topics:
+            self._present.join(connection, topic)
+        else:
+            await self._unlisten(topic_channel(topic))
 
     async def part(self, connection: Connection, topic: str) -> None:
         """Make it receive that no more."""
@@ -211,24 +211,23 @@ class Hub:
         connection. Raises NotFound unless the thread is the owner's; ScopeClosed if the session was logged
         out (remembered for 10 minutes at least) and is not live again, or if the hub shuts down.
         """
-        session_id = owner.session if isinstance(owner, Connection) else owner
+        _check_run(execute, on_last_detach)
+        self._check_joined()
+        session_text = owner.session if isinstance(owner, Connection) else owner
         session_lineage, thread_lineage, lineage = await asyncio.to_thread(
-            self._record_run, session_id, thread
+            self._records.run, session_text, thread
         )
-        await self._settled(session_lineage.child)
-        if self._runs.stopping:
+        if self.stopping:
             raise ScopeClosed("the hub is shutting down; nothing can be started any more")
-        session = self._present.sessions.get(session_lineage.child)
-        if session is None and session_lineage.child in self._logged_out:
-            raise ScopeClosed(f"session {session_lineage.child} was logged out; start runs in a live one")
-        session = session or await self._session(session_lineage)
+        session = await self._logins.live(session_lineage)
         scope = await session.scope.open("run", lineage.text, identity=Identity("run", lineage.child))
         run = await self._runs.begin(session, scope, thread_lineage.child, execute, on_last_detach)
         for connection in self._present.watching[run.thread]:
             self._attach(connection, run)
         if isinstance(owner, Connection):
             self._attach(owner, run)
-        await self._tell_of(run)
+        if self._hearing is not None:
+            self._hearing.tell_of(run)
         return run
 
     async def runs_of(self, thread: str) -> list[RunRecord]:
@@ -243,21 +242,8 @@ class Hub:
 
         In every process. StoreError where others can't be told.
         """
-        names, principal = await asyncio.to_thread(self._names_of, session)
-        now = self._clock()
-        self._logged_out = {key: at for key, at in self._logged_out.items() if now - at < LOGOUT_MEMORY}
-        self._logged_out |= dict.fromkeys(names, now)
-        live = [self._present.sessions[name] for name in names if name in self._present.sessions]
-        why = ending(Code.NOT_AUTHENTICATED, "session closed")
-        closing = [self._close(session, why, everywhere=True) for session in live]
-        if self._backplane is not None:
-            await self._backplane.end_session(tuple(names), now)
-            elsewhere = names - {session.id for session in live} if principal is not None else ()
-            for name in elsewhere:
-                with suppress(NotFound):
-                    entry = await self._shared_tree.find("session", name, principal=str(principal))
-                    await cast(LiveScope, entry).close()
-        await asyncio.gather(*closing)
+        names, principal = await asyncio.to_thread(self._records.names_of_session, session)
+        await self._logins.log_out(names, principal)
 
     async def shutdown(self, grace: float = 0.0) -> None:
         """End every connection with 1012 and a hint when to come back, and let nobody in any more.
@@ -273,23 +259,27 @@ class Hub:
         for connection in tuple(self._present.connections.values()):
             connection.restart()
         sessions = tuple(self._present.sessions.values())
-        await asyncio.gather(*[self._close(session, ending(Code.RESTARTING)) for session in sessions])
-        await self._runs.clear()
+        await asyncio.gather(*[self._logins.close(session, ending(Code.RESTARTING)) for session in sessions])
+        self._runs.clear()
 
     @asynccontextmanager
     async def lifespan(self, app: object) -> AsyncIterator[None]:
         """For `FastAPI(lifespan=hub.lifespan)` or Starlette: shuts the hub down when the server stops."""
         self._runs.stopping = False
-        if self._backplane is not None:
-            await self._join(self._backplane)
         drain = partial(self.shutdown, self._limits.shutdown_grace)
         try:
+            if self._backplane is not None:
+                await self._join(self._backplane)
             with before_sigterm(drain) if self._drain_on_sigterm else nullcontext():
                 yield
         finally:
-            await self.shutdown()
-            if self._backplane is not None:
-                await self._backplane.aclose()
+            try:
+                await self.shutdown()
+            finally:
+                await self._background.aclose()
+                self._runs.clear()
+                if self._backplane is not None:
+                    await self._backplane.aclose()
 
     async def _runs_end(self, seconds: float) -> bool:
         """Whether every run ends in time. Connections end as soon as they wait for none."""
@@ -314,7 +304,7 @@ class Hub:
     def membership(self) -> Mapping[str, int] | None:
         """How often what befell this process among those of a backplane; None without one."""
         backplane = self._backplane
-        return None if backplane is None or self._shared_tree is self.tree else backplane.membership()
+        return None if backplane is None or self._logins.tree is self.tree else backplane.membership()
 
     def queued(self) -> Queued:
         """What waits for all clients together. Takes 0.3 µs a connection."""
@@ -326,8 +316,8 @@ class Hub:
 
         Raises as `send_to_user` does.
         """
-        names, _ = await asyncio.to_thread(self._sending.known, "user", user)
-        roots = [root for name in names for root in await self._shared_tree.live(name)]
+        names, _ = await asyncio.to_thread(self._records.known, "user", user)
+        roots = [root for name in names for root in await self._logins.tree.live(name)]
         return sorted(roots, key=lambda root: root.opened_at)
 
     def connection(self, id: str) -> Connection | None:
@@ -371,10 +361,13 @@ class Hub:
                 await socket.accept()
                 if self._present.handshakes > self._limits.handshakes:
                     raise Refusal("too many handshakes", Code.OVERLOADED, limit="handshakes")
-                connection, session, live, seconds = await self._admit(socket, handshake)
+                check_origin(handshake, self._origins, self._allow_missing_origin)
+                self._check_joined()
+                admitted = await self._admission.admit(socket, handshake)
+                connection = admitted.connection
             finally:
                 self._present.handshakes -= 1
-            why = await self._serve_admitted(connection, session, live, seconds)
+            why = await self._serve_admitted(*admitted)
         except Gone as gone:
             why = gone.ending
         except GeneratorExit:
@@ -392,81 +385,14 @@ class Hub:
             self.counters.add("closes", code=shown(why), ours=str(why.ours).lower())
 
     def _refused(self, error: BaseException) -> Ending:
+        if isinstance(error, StoreError):
+            return unavailable(error, "handshake", self.counters)
         if not isinstance(error, Refusal):
             self.counters.add("incidents", during="handshake")
             return ending(Code.INCIDENT, incidents.report(error, "a handshake"))
         if error.limit is not None:
             self.counters.add("limit_exceeded", limit=error.limit, code=str(error.ending.code))
         return error.ending
-
-    async def _admit(
-        self, socket: Socket, handshake: Handshake
-    ) -> tuple[Connection, Session, LiveScope, float]:
-        check_origin(handshake, self._origins, self._allow_missing_origin)
-        ticket = await authenticated(handshake, self._authenticate, self._limits.auth_timeout, self._clock)
-        session_lineage = ticket.lineage or await self._checked(ticket)
-        lineage = self._born(session_lineage)
-        await self._recorder.record(lineage)
-        channel = user_channel(session_lineage.principal)
-        await self._listen(channel)  # before "ready", so that nothing sent after that is missed
-        try:
-            connection, session, live = await self._enter(socket, ticket, session_lineage, lineage)
-        except BaseException:
-            await self._unlisten(channel)
-            raise
-        return connection, session, live, ticket.expires_at - self._clock()
-
-    async def _checked(self, ticket: Ticket) -> Lineage:
-        try:
-            return await asyncio.to_thread(self._record_session, ticket.principal, ticket.session)
-        except LineageConflict:
-            raise Refusal(code=Code.NOT_AUTHENTICATED) from None
-
-    async def _enter(
-        self, socket: Socket, ticket: Ticket, session_lineage: Lineage, lineage: Lineage
-    ) -> tuple[Connection, Session, LiveScope]:
-        if self._backplane is not None and self._shared_tree is self.tree:
-            raise RuntimeError("the hub has not joined its backplane: serve it with lifespan=hub.lifespan")
-        await self._settled(session_lineage.child)
-        # In one process nothing is waited for from here on, so no logout or shutdown can come in between.
-        await self._check_may_enter(ticket, session_lineage)
-        if len(self._present.of_user[session_lineage.principal]) >= self._limits.connections_per_principal:
-            raise Refusal("too many connections", limit="connections_per_principal")
-        session = await self._session(session_lineage)
-        connection = Connection(
-            socket, self, self._limits, id=lineage.child, session=session.id, principal=session.principal
-        )
-        await connection.send({"type": "ready", "connection": connection.id, "session": session.id})
-        identity = Identity("connection", lineage.child)
-        live = await session.scope.open("connection", lineage.text, identity=identity)
-        if self._backplane is not None:
-            try:
-                await self._check_may_enter(ticket, session_lineage)
-                await self._check_room(session_lineage.principal)
-            except BaseException:
-                await live.close()
-                raise
-        return connection, session, live
-
-    async def _check_room(self, principal: str) -> None:
-        """Refusal if this connection is one too many, over all processes."""
-        roots = await self._shared_tree.live(principal)
-        connections = [node for root in roots for node in root.children if node.kind == "connection"]
-        if len(connections) > self._limits.connections_per_principal:
-            raise Refusal("too many connections", limit="connections_per_principal")
-
-    async def _check_may_enter(self, ticket: Ticket, session: Lineage) -> None:
-        over = self._logged_out.get(session.child, -1.0)
-        if self._backplane is not None:
-            over = max(over, await self._backplane.ended_at(session.child) or -1.0)
-        if ticket.issued_at is not None and ticket.issued_at <= over:
-            raise Refusal(code=Code.NOT_AUTHENTICATED)
-        if self._runs.stopping:
-            raise self._restarting()
-
-    def _restarting(self) -> Refusal:
-        wait = random.uniform(self._limits.retry_after_min, self._limits.retry_after_max)  # noqa: S311
-        return Refusal(restarting(wait).reason, Code.RESTARTING)
 
     async def _serve_admitted(
         self, connection: Connection, session: Session, live: LiveScope, seconds: float
@@ -476,23 +402,36 @@ class Hub:
         session.keep(connection)
         try:
             logs.bind(connection.lineage)
+            await connection.send({"type": "ready", "connection": connection.id, "session": session.id})
             await connection.serve(live.local, seconds)
         finally:
             self._present.leave(connection)
             session.leave(connection)
-            await live.close()
-            for channel in (user_channel(connection.principal), *map(topic_channel, connection.topics)):
-                await self._unlisten(channel)
+            try:
+                await live.close()
+            finally:
+                if self._backplane is not None:
+                    channels = [user_channel(connection.principal), *map(topic_channel, connection.topics)]
+                    # Also where the server cancels this task.
+                    await asyncio.shield(self._background.do(self._unlisten(*channels)))
         assert connection.ending is not None
         return connection.ending
 
     async def _redeem(self, handshake: Handshake) -> Ticket | None:
         token = offered(handshake.subprotocols)
-        if token is None or self._backplane is None:
-            return None if token is None else self.tickets.redeem(token)
-        return await self._backplane.take_ticket(token)
+        if token is None:
+            return None
+        ticket = self.tickets.redeem(token)
+        if ticket is None and self._backplane is not None:
+            return await self._backplane.take_ticket(token)
+        return ticket
 
     # What connections ask of their hub
+
+    @property
+    def stopping(self) -> bool:
+        """Whether nobody is let in and nothing is started any more."""
+        return self._runs.stopping
 
     @property
     def may_send(self) -> bool:
@@ -505,7 +444,7 @@ class Hub:
 
     async def deliver(self, connection: Connection, message: Message) -> None:
         """A message for the application, unless that is stopping: then the client is told to come back."""
-        if self._runs.stopping:
+        if self.stopping:
             connection.tell_restarting()
             return
         if self._on_message is None:
@@ -516,7 +455,7 @@ class Hub:
 
     async def watch(self, connection: Connection, thread: str) -> str:
         """Make a connection receive what is sent to a thread of its principal; gives the canonical ID."""
-        lineage = await self._authorised(connection, thread, "thread")
+        lineage = await self._records.authorised(thread, "thread", connection.principal)
         if connection.ending is None:
             self._present.watch(connection, lineage.child)
         return lineage.child
@@ -550,7 +489,7 @@ class Hub:
 
     async def _run(self, connection: Connection, message: Message, last_seq: int = 0) -> Stream | None:
         """The principal's run that a message names; if there is none any more, the client is told."""
-        lineage = await self._authorised(connection, text_field(message, "run"), "run")
+        lineage = await self._records.authorised(text_field(message, "run"), "run", connection.principal)
         found = await self._runs.find(lineage.child, last_seq)
         if isinstance(found, Stream):
             return found
@@ -570,155 +509,44 @@ class Hub:
         if self._backplane is not None:
             await self._backplane.listen(channel)
 
-    async def _unlisten(self, channel: str) -> None:
+    async def _unlisten(self, *channels: str) -> None:
         if self._backplane is not None:
-            await self._backplane.unlisten(channel)
+            for channel in channels:
+                await self._backplane.unlisten(channel)
 
     async def _join(self, backplane: Backplane) -> None:
         """Become one of the processes that share the backplane."""
+        assert self._hearing is not None
         await backplane.start(
-            self._hear,
-            self._relisten,
+            self._hearing.hear,
+            self._hearing.relisten,
             with_parts(self._store.resolve),
             release_timeout=2 * self._limits.close_timeout + 1,
             on_fenced=self._fenced,
         )
-        self.tree, self._shared_tree = backplane.tree.local, backplane.tree
-        await backplane.listen(process_channel(backplane.process))
+        self.tree, self._logins.tree = backplane.tree.local, backplane.tree
+        await self._hearing.begin()
+
+    def _check_joined(self) -> None:
+        if self._backplane is not None and self._logins.tree is self.tree:
+            raise RuntimeError("the hub has not joined its backplane: serve it with lifespan=hub.lifespan")
 
     def _fenced(self) -> None:
         """Others have taken over what this process held; its clients come back, and find it there."""
         for connection in self._present.connections.values():
             connection.end(ending(Code.RESTARTING)._replace(flush=False))
 
-    async def _tell_of(self, run: Run) -> None:
-        """Whoever watches the run's thread elsewhere sees it too."""
-        if self._backplane is not None:
-            told = json.dumps(["started", [run.id], run.thread])
-            await self._backplane.tell(user_channel(run.principal), told)
 
-    def _hear(self, channel: str, told: str) -> None:
-        match channel.partition("/"):
-            case ("user" | "topic", _, _):
-                kind, names, text = json.loads(told)
-                if kind == "started":
-                    self._keep_doing(self._attach_watchers(text, names))
-                else:
-                    self._sending.hear(kind, names, text)
-            case ("process", _, _):
-                self._runs.cancel(told)
-            case _:
-                self._runs.hear(run_of(channel), told)
+def _check_run(execute: object, on_last_detach: object) -> None:
+    if not callable(execute):
+        raise TypeError(f"expected an async function as execute=, got {type(execute).__name__}")
+    grace = isinstance(on_last_detach, Grace) and _is_time(on_last_detach.seconds)
+    if not grace and on_last_detach not in ("continue", "cancel"):
+        raise ValueError('expected on_last_detach="continue", "cancel" or Grace(seconds)')
 
-    def _relisten(self, channel: str) -> None:
-        """What was told in a break is lost; what is kept can be caught up with."""
-        match channel.partition("/"):
-            case ("user", _, principal):
-                threads = {thread for live in self._present.of_user[principal] for thread in live.watching}
-                for thread in threads:
-                    self._keep_doing(self._attach_watchers(thread))
-            case ("topic" | "process", _, _):
-                pass
-            case _:
-                self._runs.relisten(run_of(channel))
 
-    async def _attach_watchers(self, thread: str, runs: Collection[str] | None = None) -> None:
-        """Attach who watches a thread to its runs that go on elsewhere."""
-        try:
-            going = runs or [run.run for run in await self._runs.of_thread(thread) if not run.ended]
-            for run in going:
-                found = await self._runs.find(run, 0)
-                for connection in self._present.watching[thread]:
-                    if isinstance(found, Stream):
-                        self._attach(connection, found)
-                if isinstance(found, Stream):
-                    self._runs.drop(found)
-        except StoreError:
-            log.exception("runs of thread %s that go on elsewhere are not shown", thread)
-
-    def _keep_doing(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    # Records, in worker threads
-
-    async def _authorised(self, connection: Connection, text: str, kind: str) -> Lineage:
-        return await asyncio.to_thread(self._store.authorise, text, kind=kind, principal=connection.principal)
-
-    def _names_of(self, session: str) -> tuple[set[str], str | None]:
-        identity = self._store.resolve(session, kind="session")
-        with suppress(NotFound):
-            return self._sending.names(identity), self._store.lineage(session, kind="session").principal
-        return self._sending.names(identity), None
-
-    def _record_session(self, principal: str, session: str) -> Lineage:
-        return self._store.record(session, kind="session", parent=principal, parent_kind="user")
-
-    def _born(self, session: Lineage) -> Lineage:
-        """The lineage of a new connection."""
-        text = self._mint("connection", session)
-        self.counters.add("minted", kind="connection")
-        child = self._registry.identify(text, "connection").canonical
-        return Lineage(child, "connection", session.child, "session", session.principal, text, self._clock())
-
-    def _record_run(self, session_id: str, thread_text: str) -> tuple[Lineage, Lineage, Lineage]:
-        session = self._store.lineage(session_id, kind="session")
-        thread = self._store.authorise(thread_text, kind="thread", principal=session.principal)
-        text = self._mint("run", thread)
-        self.counters.add("minted", kind="run")
-        run = self._store.record(text, kind="run", parent=thread.child, parent_kind="thread")
-        return session, thread, run
-
-    # Sessions and runs
-
-    async def _settled(self, session_id: str) -> None:
-        """Wait while a session of this ID is ending."""
-        while (session := self._present.sessions.get(session_id)) is not None and session.over:
-            await self._close(session, ending(Code.NOT_AUTHENTICATED, "session closed"))
-
-    async def _session(self, lineage: Lineage) -> Session:
-        """The live session, joined or opened."""
-        if self._backplane is None:
-            return self._present.sessions.get(lineage.child) or await self._opened(lineage)
-        async with self._opening.setdefault(lineage.child, asyncio.Lock()):
-            session = self._present.sessions.get(lineage.child)
-            return session if session is not None and not session.over else await self._opened(lineage)
-
-    async def _opened(self, lineage: Lineage) -> Session:
-        scope = await self._shared_tree.open(
-            "session",
-            lineage.text,
-            principal=lineage.principal,
-            identity=Identity("session", lineage.child),
-            joined=True,
-        )
-        session = Session(scope, self._limits.session_grace, self._expire)
-        self._present.sessions[session.id] = session
-        return session
-
-    def _expire(self, session: Session) -> None:
-        self._close(session, ending(Code.NOT_AUTHENTICATED, "session closed"))
-
-    def _close(self, session: Session, why: Ending, *, everywhere: bool = False) -> asyncio.Future[None]:
-        """Begin to close a session; what it gives can be awaited, and cancelled, by as many as like."""
-        if session.closing is None:
-            # At once, so that nobody who is refused from now on has a connection that still looks open.
-            for connection in self._present.of_session[session.id]:
-                connection.end(why)
-            # In a context of its own: called within a cleanup, closing a scope would not wait for its end.
-            session.closing = asyncio.create_task(self._closing(session, everywhere), context=Context())
-        return asyncio.shield(session.closing)
-
-    async def _closing(self, session: Session, everywhere: bool) -> None:
-        session.stop_countdown()
-        for entry in session.local.entries:
-            if isinstance(entry, Scope):
-                # All at once, so that a stalled client delays no other.
-                run = self._present.runs.get(entry.canonical)
-                entry.close() if run is None else run.cancel()
-        await (session.scope.close() if everywhere else session.scope.leave())
-        del self._present.sessions[session.id]
+def _is_time(seconds: object) -> bool:
+    return isinstance(seconds, int | float) and seconds >= 0
 
 
 def _check_knows_parts(tree: ScopeTree) -> None:

@@ -35,3 +35,21 @@ class Limits(NamedTuple):
     runs_remembered: int = 10_000  # IDs of forgotten runs, so that those who come back can be told
     connections_per_principal: int = 32  # the next one is closed with 1008
     closes: int = 1000  # how many endings the hub remembers
+
+
+POSITIVE = (
+    "auth_timeout", "heartbeat", "close_timeout", "max_message", "messages_per_second",
+    "message_burst", "bytes_per_second", "inbox_messages", "outbox_messages", "outbox_bytes", "run_events",
+    "run_bytes",
+)  # fmt: skip
+
+
+def check_limits(limits: Limits) -> None:
+    """ValueError for a bound with which nothing would work, or that is none."""
+    for name, value in limits._asdict().items():
+        if value is None and name == "idle_timeout":
+            continue
+        if not isinstance(value, int | float) or not value >= 0 or (value == 0 and name in POSITIVE):
+            raise ValueError(f"limits.{name} is {value!r}; expected a number above 0")
+    if limits.retry_after_max < limits.retry_after_min:
+        raise ValueError("limits.retry_after_max is below limits.retry_after_min")

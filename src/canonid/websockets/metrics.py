@@ -22,6 +22,7 @@ HELP = {
     "incidents": "Errors of the application's or our own code, each logged under its ID.",
     "message_ids": "IDs inside messages.",
     "minted": "IDs that the hub made.",
+    "store_failures": "Connections that ended, or were not let in, because a store did not answer.",
     "runs_ended": "Runs that ended, by their final event.",
     "run_events": "Events of runs that ended.",
 }

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
-from typing import Any
+from weakref import WeakValueDictionary
 
 from canonid.errors import StoreError
+from canonid.websockets.background import Background
 from canonid.websockets.backplane import Backplane, Kept, RunRecord, process_channel, run_channel
 from canonid.websockets.limits import Limits
 from canonid.websockets.streams import GONE, LOST, Stream, gone_text
@@ -48,7 +48,7 @@ class Mirror(Stream):
         self._missed = True
         if not self._catching_up and not self.ended:
             self._catching_up = True
-            self._mirrors.keep_doing(self._catch_up())
+            self._mirrors.background.do(self._catch_up())
 
     def read(self, kept: Kept) -> None:
         """What the journal has after some number that is not above `seq`."""
@@ -95,13 +95,13 @@ class Mirror(Stream):
 class Mirrors:
     """The mirrors of one process: made for the first who watches, gone with the last."""
 
-    def __init__(self, backplane: Backplane, limits: Limits) -> None:
+    def __init__(self, backplane: Backplane, limits: Limits, background: Background) -> None:
         self.backplane = backplane
+        self.background = background
         self._limits = limits
         self._mirrors: dict[str, Mirror] = {}
-        self._opening: dict[str, asyncio.Lock] = {}
+        self._opening: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._early: set[str] = set()  # runs that were told of while they were opened
-        self._tasks: set[asyncio.Task[None]] = set()
 
     def __len__(self) -> int:
         return len(self._mirrors)
@@ -111,24 +111,27 @@ class Mirrors:
 
         StoreError. Whoever asks attaches to it or drops it.
         """
-        lock = self._opening.setdefault(run, asyncio.Lock())
-        try:
-            async with lock:
+        while True:
+            async with self._opening.setdefault(run, asyncio.Lock()):
                 mirror = self._mirrors.get(run) or await self._open(run)
-        finally:
-            if not lock.locked():
-                self._opening.pop(run, None)
-        if mirror is not None and last_seq > mirror.seq and not mirror.ended:
-            kept = await self.backplane.journal.read(run, mirror.seq)
-            if kept is not None:
-                mirror.read(kept)
-        return mirror
+            if mirror is None or mirror.ended or last_seq <= mirror.seq:
+                return mirror
+            try:
+                kept = await self.backplane.journal.read(run, mirror.seq)
+            except BaseException:
+                self.drop(mirror)
+                raise
+            if self._mirrors.get(run) is mirror:  # else the last one who watched has left meanwhile
+                if kept is not None:
+                    mirror.read(kept)
+                return mirror
 
     def hear(self, run: str, text: str) -> None:
         """An event that another process tells."""
         mirror = self._mirrors.get(run)
         if mirror is None:
-            self._early.add(run)
+            if run in self._opening:
+                self._early.add(run)
             return
         seq, final, event = text.split(" ", 2)
         mirror.hear(int(seq), event, final=bool(final))
@@ -146,34 +149,15 @@ class Mirrors:
         """Nobody here watches it any more, or it has ended."""
         if self._mirrors.get(mirror.id) is mirror and (mirror.ended or not mirror.subscribers):
             del self._mirrors[mirror.id]
-            self.keep_doing(self.backplane.unlisten(run_channel(mirror.id)))
+            self.background.do(self.backplane.unlisten(run_channel(mirror.id)))
 
     def cancel(self, mirror: Mirror) -> None:
         """Ask the process that executes the run to cancel it."""
-        self.keep_doing(self._tell_to_cancel(mirror))
-
-    def keep_doing(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do something in a task that is kept."""
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("a mirror of a run failed", exc_info=error)
-
-    async def aclose(self) -> None:
-        """End what is going on."""
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        self.background.do(self._tell_to_cancel(mirror))
 
     async def _open(self, run: str) -> Mirror | None:
         channel = run_channel(run)
         await self.backplane.listen(channel)  # before reading, so that nothing falls in between
-        self._early.discard(run)
         mirror = None
         try:
             kept = await self.backplane.journal.read(run, 0)
@@ -182,13 +166,14 @@ class Mirrors:
                 mirror.read(kept)
                 mirror.ended = kept.record.ended
         finally:
+            told = run in self._early
+            self._early.discard(run)
             if mirror is None or mirror.ended:
                 await self.backplane.unlisten(channel)
         if mirror is not None and not mirror.ended:
             self._mirrors[run] = mirror
-            if run in self._early:
+            if told:
                 mirror.fall_behind()
-        self._early.discard(run)
         return mirror
 
     async def _tell_to_cancel(self, mirror: Mirror) -> None:

@@ -9,8 +9,9 @@ from functools import partial
 from canonid import incidents, logs
 from canonid.core import Identity
 from canonid.counters import Counters
-from canonid.errors import ScopeClosed
+from canonid.errors import ScopeClosed, StoreError
 from canonid.scopes import LiveScope, Scope
+from canonid.websockets.background import Background
 from canonid.websockets.backplane import Backplane, RunRecord
 from canonid.websockets.limits import Limits
 from canonid.websockets.mirrors import Mirrors
@@ -33,13 +34,15 @@ class Runs:
         clock: Callable[[], float],
         counters: Counters,
         backplane: Backplane | None,
+        background: Background,
     ) -> None:
         self._present = present
         self._limits = limits
         self._clock = clock
         self._counters = counters
         self._backplane = backplane
-        self._mirrors = None if backplane is None else Mirrors(backplane, limits)
+        self._background = background
+        self._mirrors = None if backplane is None else Mirrors(backplane, limits, background)
         self.stopping = False  # whether runs that are cancelled are so because the hub shuts down
         self._ended = Retention(limits, present.forget)
 
@@ -67,8 +70,8 @@ class Runs:
         if self._backplane is not None:
             try:
                 await self._backplane.journal.begin(run.record())
-            except BaseException:
-                live.close()
+            except BaseException as error:
+                self._give_up(run, live, known=not isinstance(error, StoreError))
                 raise
         its = {"principal": run.principal, "session": session.id, "thread": run.thread, "run": run.id}
         with logs.bound(connection=None, **its):
@@ -78,7 +81,7 @@ class Runs:
             scope.claim("executor", run.id, retire, identity=Identity("executor", run.id))
         except BaseException:
             executor.cancel()
-            live.close()
+            self._give_up(run, live, known=True)
             raise
         run.on_cancel(partial(self._cancel, run, executor, live))
         session.keep(run)
@@ -134,11 +137,9 @@ class Runs:
         if self._mirrors is not None:
             self._mirrors.drop(stream)
 
-    async def clear(self) -> None:
+    def clear(self) -> None:
         """Keep nothing any more."""
         self._ended.clear()
-        if self._mirrors is not None:
-            await self._mirrors.aclose()
 
     def _shared(self) -> Shared | None:
         backplane = self._backplane
@@ -161,6 +162,14 @@ class Runs:
         finally:
             live.close()
 
+    def _give_up(self, run: Run, live: LiveScope, *, known: bool) -> None:
+        """It never ran; others who may know of it are told."""
+        live.close()
+        if known:
+            self._background.do(run.end(CANCELLED))
+        else:
+            run.abandon()
+
     def _cancel(self, run: Run, executor: asyncio.Task[None], live: LiveScope) -> None:
         self._stop(run, executor)  # first, or it would go on while what it claimed is released under it
         live.close()
@@ -176,11 +185,16 @@ class Runs:
 
     async def _retired(self, run: Run, session: Session, executor: asyncio.Task[None]) -> None:
         await asyncio.wait({executor}, timeout=self._limits.close_timeout)
+        # A store that is away is told as soon as it is back; the scope does not wait for that.
+        ending = self._background.do(self._end(run))
+        await asyncio.wait({ending}, timeout=self._limits.close_timeout)
+        session.leave(run)
+
+    async def _end(self, run: Run) -> None:
         try:
             await run.end(CANCELLED, {"reason": "restarting"} if self.stopping else None)
         finally:
             run.abandon()
-            self._counters.add("runs_ended", event=run.outcome)
+            self._counters.add("runs_ended", event=run.outcome or "unknown")
             self._counters.add("run_events", run.seq)
-            session.leave(run)
             self._ended.add(run)

@@ -7,13 +7,12 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, get_args
 
-from canonid.aliases import Store
-from canonid.core import Identity
-from canonid.errors import UnknownName
+from canonid.errors import UnknownName, show
 from canonid.websockets.backplane import Backplane, topic_channel, user_channel
 from canonid.websockets.backpressure import Backpressure
 from canonid.websockets.outbox import Entry
 from canonid.websockets.presence import Presence
+from canonid.websockets.records import Records
 from canonid.websockets.running import Runs
 from canonid.websockets.streams import Subscriber
 from canonid.websockets.wire import encode
@@ -28,14 +27,14 @@ class Sending:
 
     def __init__(
         self,
-        store: Store,
+        records: Records,
         present: Presence,
         runs: Runs,
         backpressure: Backpressure,
         backplane: Backplane | None,
         limit: int,
     ) -> None:
-        self._store = store
+        self._records = records
         self._present = present
         self._runs = runs
         self._backpressure = backpressure
@@ -45,7 +44,7 @@ class Sending:
     async def send(self, kind: str, text: str, message: Mapping[str, Any]) -> int:
         """To whoever a text of that kind means; how many connections here it was queued for."""
         encoded = encode(message, self._limit)
-        names, users = await asyncio.to_thread(self.known, kind, text)
+        names, users = await asyncio.to_thread(self._records.known, kind, text)
         if self._backplane is not None:
             told = json.dumps([kind, sorted(names), encoded])
             await asyncio.gather(*[self._backplane.tell(user_channel(user), told) for user in users])
@@ -83,17 +82,6 @@ class Sending:
             case _:
                 return present.in_topic[name]
 
-    def known(self, kind: str, text: str) -> tuple[set[str], set[str]]:
-        """What a text names, and whose it is, each with the IDs that were canonical before a link."""
-        identity = self._store.resolve(text, kind=kind)
-        principal = self._store.lineage(text, kind=kind).principal
-        return self.names(identity), self.names(Identity("user", principal))
-
-    def names(self, identity: Identity) -> set[str]:
-        """The canonical ID, and those that were so before a link: what is live keeps the one it came with."""
-        kind, canonical = identity
-        return {canonical, *[alias.text for alias in self._store.aliases(canonical=canonical, kind=kind)]}
-
 
 def checked_topic(topic: str) -> str:
     """The name of a topic. ValueError for what is none."""
@@ -106,6 +94,6 @@ def scope_kind(kind: str) -> str:
     """The kind of a scope that connections belong to. UnknownName."""
     if kind not in SCOPES:
         raise UnknownName(
-            f"expected one of {', '.join(SCOPES)} as the kind of a scope", what="kind", name=str(kind)
+            f"expected one of {', '.join(SCOPES)} as the kind of a scope", what="kind", name=show(kind)
         )
     return kind

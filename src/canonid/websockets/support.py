@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs
 
-from canonid.errors import InvalidId, NotFound
+from canonid.errors import InvalidId, NotFound, StoreError
 from canonid.scopes import Snapshot
 from canonid.websockets.hub import Hub
 from canonid.websockets.parts import OWNERS
@@ -28,7 +28,7 @@ async def tree(hub: Hub, user: str) -> list[dict[str, Any]]:
 
 
 def tree_app(hub: Hub) -> Any:
-    """ASGI: `GET …?user=TEXT` gives `{"live": [...]}`, or 404. Checks nobody: mount it behind a login."""
+    """ASGI: `GET …?user=TEXT` gives `{"live": [...]}`, 404 or 503. Checks nobody: mount it behind a login."""
 
     async def app(scope: Event, receive: Receive, send: Send) -> None:
         users = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("user", [])
@@ -38,6 +38,8 @@ def tree_app(hub: Hub) -> Any:
             await _answer(send, 200, {"live": await tree(hub, users[0])})
         except NotFound:
             await _answer(send, 404, {"detail": "not found"})
+        except StoreError:
+            await _answer(send, 503, {"detail": "a store does not answer; try again"})
 
     return app
 

@@ -53,6 +53,7 @@ class Tickets:
         self, *, principal: str, session: str, expires_at: float, lineage: Lineage | None = None
     ) -> str:
         """A fresh token, good once and for `ttl` seconds. Beyond the cap the principal's oldest gives way."""
+        check_expiry(expires_at)
         token = new_token()
         with self._lock:
             now = self._clock()
@@ -90,6 +91,12 @@ class Tickets:
         own.remove(token)
         if not own:
             del self._by_principal[ticket.principal]
+
+
+def check_expiry(expires_at: float) -> None:
+    """ValueError unless it is a time at which a ticket can end."""
+    if isinstance(expires_at, bool) or not isinstance(expires_at, int | float) or expires_at != expires_at:
+        raise ValueError("expected seconds since 1970 as expires_at=")
 
 
 def new_token() -> str:

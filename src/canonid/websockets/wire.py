@@ -14,10 +14,12 @@ PROTOCOL = "canonid.v1"
 
 
 def encode(message: Mapping[str, Any], limit: int) -> str:
-    """The message as ASCII JSON. Raises ValueError if it is no JSON or has more than `limit` bytes."""
+    """The message as ASCII JSON. Raises ValueError if it is no JSON object or has more than `limit` bytes."""
+    if not isinstance(message, Mapping):
+        raise ValueError(f"a message must be a JSON object, got {type(message).__name__}")
     try:
-        text = _encode(message)
-    except (TypeError, RecursionError) as error:
+        text = _encode(message if isinstance(message, dict) else dict(message))
+    except (TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"a message must be JSON: {error}") from error
     if len(text) > limit:
         raise ValueError(

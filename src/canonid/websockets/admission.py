@@ -1,0 +1,122 @@
+"""Letting in: from an accepted socket to a connection with its ID, its lineage and its scope."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from typing import NamedTuple
+
+from canonid.aliases import Lineage
+from canonid.core import Identity
+from canonid.errors import Fenced, LineageConflict, ScopeClosed
+from canonid.scopes import LiveScope
+from canonid.websockets.backplane import Backplane, user_channel
+from canonid.websockets.codes import Code, Refusal, restarting
+from canonid.websockets.connection import Connection, Host
+from canonid.websockets.handshake import Authenticate, Handshake, authenticated
+from canonid.websockets.limits import Limits
+from canonid.websockets.logins import Logins
+from canonid.websockets.presence import Presence
+from canonid.websockets.records import Records
+from canonid.websockets.sessions import Session
+from canonid.websockets.socket import Socket
+
+
+class Admitted(NamedTuple):
+    """Who was let in, for how many seconds. What is told to the user is heard from now on."""
+
+    connection: Connection
+    session: Session
+    scope: LiveScope
+    seconds: float
+
+
+class Admission:
+    """Asks who it is, and whether there is room; registers whoever may come in."""
+
+    def __init__(
+        self,
+        host: Host,
+        authenticate: Authenticate,
+        records: Records,
+        logins: Logins,
+        present: Presence,
+        backplane: Backplane | None,
+        limits: Limits,
+        clock: Callable[[], float],
+    ) -> None:
+        self._host = host
+        self._authenticate = authenticate
+        self._records = records
+        self._logins = logins
+        self._present = present
+        self._backplane = backplane
+        self._limits = limits
+        self._clock = clock
+
+    async def admit(self, socket: Socket, handshake: Handshake) -> Admitted:
+        """Let in, or raise Refusal. StoreError."""
+        ticket = await authenticated(handshake, self._authenticate, self._limits.auth_timeout, self._clock)
+        assert ticket.issued_at is not None
+        session = ticket.lineage or await self._session_of(ticket.principal, ticket.session)
+        lineage = await self._records.born(session)
+        channel = user_channel(session.principal)
+        if self._backplane is not None:
+            await self._backplane.listen(channel)  # first, so that nothing sent after "ready" is missed
+        try:
+            return await self._enter(socket, session, lineage, ticket.issued_at, ticket.expires_at)
+        except BaseException as error:
+            if self._backplane is not None:
+                await self._backplane.unlisten(channel)
+            if isinstance(error, ScopeClosed | Fenced):
+                await self._check_may_enter(session, ticket.issued_at)
+                raise Refusal("the session is being closed; try again", Code.OVERLOADED) from None
+            raise
+
+    async def _session_of(self, principal: str, session: str) -> Lineage:
+        try:
+            return await asyncio.to_thread(self._records.session, principal, session)
+        except LineageConflict:
+            raise Refusal(code=Code.NOT_AUTHENTICATED) from None
+
+    async def _enter(
+        self, socket: Socket, session_lineage: Lineage, lineage: Lineage, issued_at: float, expires_at: float
+    ) -> Admitted:
+        await self._logins.settled(session_lineage.child)
+        await self._check_may_enter(session_lineage, issued_at)
+        if len(self._present.of_user[session_lineage.principal]) >= self._limits.connections_per_principal:
+            raise Refusal("too many connections", limit="connections_per_principal")
+        session = await self._logins.open(session_lineage)
+        identity = Identity("connection", lineage.child)
+        scope = await session.scope.open("connection", lineage.text, identity=identity)
+        try:
+            if self._backplane is not None:
+                await self._check_room(session.principal)
+            await self._check_may_enter(session_lineage, issued_at)
+        except BaseException:
+            await scope.close()
+            raise
+        connection = Connection(
+            socket,
+            self._host,
+            self._limits,
+            id=lineage.child,
+            session=session.id,
+            principal=session.principal,
+        )
+        return Admitted(connection, session, scope, expires_at - self._clock())
+
+    async def _check_room(self, principal: str) -> None:
+        """Refusal if this connection is one too many, over all processes."""
+        roots = await self._logins.tree.live(principal)
+        connections = [node for root in roots for node in root.children if node.kind == "connection"]
+        if len(connections) > self._limits.connections_per_principal:
+            raise Refusal("too many connections", limit="connections_per_principal")
+
+    async def _check_may_enter(self, session: Lineage, issued_at: float) -> None:
+        if issued_at <= await self._logins.over_since(session.child):
+            raise Refusal(code=Code.NOT_AUTHENTICATED)
+        if self._host.stopping:
+            wait = random.uniform(self._limits.retry_after_min, self._limits.retry_after_max)  # noqa: S311
+            raise Refusal(restarting(wait).reason, Code.RESTARTING)
