@@ -34,12 +34,12 @@ from canonid.websockets.parts import with_parts
 from canonid.websockets.presence import Counts, Presence
 from canonid.websockets.records import Mint, Records
 from canonid.websockets.running import Execute, Runs
-from canonid.websockets.runs import Grace, OnLastDetach, Run, gone_text
+from canonid.websockets.runs import Grace, OnLastDetach, Run
 from canonid.websockets.sending import ScopeKind, Sending, checked_topic, scope_kind
 from canonid.websockets.sessions import Session
 from canonid.websockets.socket import Event, Gone, Receive, Send, Socket
 from canonid.websockets.stopping import before_sigterm
-from canonid.websockets.streams import Stream
+from canonid.websockets.streams import Stream, gone_text
 from canonid.websockets.tickets import Ticket, Tickets, check_expiry, new_token, offered
 from canonid.websockets.traffic import Traffic
 from canonid.websockets.wire import Message, count_field, text_field

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from weakref import WeakValueDictionary
 
@@ -11,8 +10,8 @@ from canonid.errors import StoreError
 from canonid.websockets.background import Background
 from canonid.websockets.backplane import Backplane, Kept, RunRecord, process_channel, run_channel
 from canonid.websockets.limits import Limits
-from canonid.websockets.runs import GONE, gone_text
-from canonid.websockets.streams import Stream
+from canonid.websockets.streams import GONE, LOST, Stream, gone_text
+from canonid.websockets.wire import encode
 
 log = logging.getLogger("canonid.websockets")
 
@@ -34,9 +33,12 @@ class Mirror(Stream):
 
     def hear(self, seq: int, text: str, *, final: bool) -> None:
         """An event as it happens."""
-        if self.ended or seq <= self.seq:
+        if self.ended:
             return
-        if seq == self.seq + 1:
+        if seq <= self.seq:
+            if final:
+                self._end_without(LOST)
+        elif seq == self.seq + 1:
             self._take(text, final=final)
         else:
             self.fall_behind()
@@ -56,6 +58,11 @@ class Mirror(Stream):
         for seq, text in enumerate(kept.texts, kept.first):
             if seq == self.seq + 1:
                 self._take(text, final=kept.record.ended and seq == last)
+
+    def _end_without(self, event: str) -> None:
+        """It has ended, but its last event can't be had, or its number was seen before a store lost it."""
+        text = encode(gone_text(self.id, self.thread, event), self._limits.run_bytes)
+        self._take(text, final=True)
 
     def _last_left(self) -> None:
         self._mirrors.drop(self)
@@ -77,10 +84,10 @@ class Mirror(Stream):
                     await asyncio.sleep(AGAIN)
                 else:
                     if kept is not None:
+                        lost = kept.record.seq < self.seq
                         self.read(kept)
                         if kept.record.ended and not self.ended:
-                            # Its last events were kept no longer than this process could not hear them.
-                            self._take(json.dumps(gone_text(self.id, self.thread, GONE)), final=True)
+                            self._end_without(LOST if lost else GONE)
         finally:
             self._catching_up = False
 

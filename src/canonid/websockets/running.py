@@ -17,9 +17,9 @@ from canonid.websockets.limits import Limits
 from canonid.websockets.mirrors import Mirrors
 from canonid.websockets.presence import Presence
 from canonid.websockets.retention import Retention
-from canonid.websockets.runs import CANCELLED, COMPLETED, FAILED, GONE, LOST, OnLastDetach, Run, Shared
+from canonid.websockets.runs import CANCELLED, COMPLETED, FAILED, OnLastDetach, Run, Shared
 from canonid.websockets.sessions import Session
-from canonid.websockets.streams import Stream, Subscriber
+from canonid.websockets.streams import GONE, LOST, Stream, Subscriber
 
 Execute = Callable[[Run], Awaitable[object]]
 

@@ -10,12 +10,10 @@ from typing import Any, Literal, NamedTuple
 from canonid.errors import ScopeClosed, StoreError
 from canonid.websockets.backplane import Journal, RunOver, RunRecord
 from canonid.websockets.limits import Limits
-from canonid.websockets.streams import Stream
+from canonid.websockets.streams import LOST, Stream
 from canonid.websockets.wire import encode
 
 COMPLETED, FAILED, CANCELLED = "run_completed", "run_failed", "run_cancelled"
-LOST = "run_lost"  # its executor died; or, in place of events, it is not known here
-GONE = "run_gone"  # in place of events: they are no longer kept
 
 LOOK_AGAIN = 1.0  # seconds between two looks whether another process still watches
 
@@ -194,11 +192,6 @@ class Run(Stream):
                 if loop.time() - since >= seconds:
                     self.cancel()
                     return
-
-
-def gone_text(run: str, thread: str | None, event: str) -> dict[str, Any]:
-    """What is told in place of the events of a run that has none any more."""
-    return {"type": "event", "run": run, "thread": thread, "event": event, "final": True}
 
 
 def event_text(

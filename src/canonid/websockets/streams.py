@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from canonid.websockets.codes import Refusal
 from canonid.websockets.limits import Limits
 from canonid.websockets.outbox import Entry
 from canonid.websockets.wire import encode
+
+LOST = "run_lost"  # its executor died; or, in place of events, it is not known here
+GONE = "run_gone"  # in place of events: they are no longer kept
 
 
 class Subscriber(Protocol):
@@ -123,3 +126,8 @@ class Stream:
 
     def _last_left(self) -> None:
         """Nobody is attached any more, and there is more to come."""
+
+
+def gone_text(run: str, thread: str | None, event: str) -> dict[str, Any]:
+    """What is told in place of the events of a run that has none any more."""
+    return {"type": "event", "run": run, "thread": thread, "event": event, "final": True}

@@ -15,7 +15,8 @@ from canonid.scopes import Resolve
 from canonid.scopes.valkey import NotYet, Released, ValkeyTree
 from canonid.websockets.backplane import Hear, RunRecord, run_channel
 from canonid.websockets.limits import Limits
-from canonid.websockets.runs import LOST, event_text
+from canonid.websockets.runs import event_text
+from canonid.websockets.streams import LOST
 from canonid.websockets.tickets import Ticket
 from canonid.websockets.valkey.journal import LAST, ValkeyJournal
 from canonid.websockets.valkey.lines import Client, Lines
