@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from stores import Server
 
 Make = Callable[..., Any]
 LEASE = 1.5
+WHOLE = re.compile(r"accepted \d+\n")  # the last line of a killed process may be cut
 HERE = Path(__file__).parent
 REGISTRY = HERE.parent / "registries" / "legacy.toml"
 
@@ -46,7 +48,7 @@ class Member:
         self._process.kill()
         assert self._process.stdout is not None
         with self._process.stdout as lines:
-            accepted = [int(line.split()[1]) for line in lines if line.startswith("accepted")]
+            accepted = [int(line.split()[1]) for line in lines if WHOLE.fullmatch(line)]
         self._process.wait()
         return accepted
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 from canonid.aliases import Lineage, Store
 
@@ -12,32 +13,37 @@ class Recorder:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._waiting: list[Lineage] = []
-        self._next: asyncio.Future[None] | None = None
+        self._waiting: list[tuple[Lineage, asyncio.Future[None]]] = []
         self._writer: asyncio.Task[None] | None = None
 
     async def record(self, lineage: Lineage) -> None:
         """Return once it is written. LineageConflict, StoreError."""
-        self._waiting.append(lineage)
-        if self._next is None:
-            self._next = asyncio.get_running_loop().create_future()
-        written = self._next
+        written = asyncio.get_running_loop().create_future()
+        self._waiting.append((lineage, written))
         if self._writer is None:
             self._writer = asyncio.create_task(self._write(), name="lineage of connections")
-        await asyncio.shield(written)
+        await written
 
     async def _write(self) -> None:
-        while self._next is not None:
-            batch, written = self._waiting, self._next
-            self._waiting, self._next = [], None
-            try:
-                await asyncio.to_thread(self._store.record_minted, batch)
-            except Exception as error:  # noqa: BLE001 - told to those who wait for it
-                written.set_exception(error)
-                written.exception()  # somebody may have gone meanwhile
-            except BaseException:
-                written.cancel()
-                raise
-            else:
-                written.set_result(None)
-        self._writer = None
+        try:
+            while self._waiting:
+                batch, self._waiting = self._waiting, []
+                error = await self._written([lineage for lineage, _ in batch])
+                for lineage, written in batch:
+                    # Together all or none; alone only the one that is at fault.
+                    fault = error if error is None or len(batch) == 1 else await self._written([lineage])
+                    if written.done():
+                        continue  # nobody waits any more
+                    if fault is None:
+                        written.set_result(None)
+                    else:
+                        written.set_exception(fault)
+        finally:
+            self._writer = None
+
+    async def _written(self, lineages: Sequence[Lineage]) -> Exception | None:
+        try:
+            await asyncio.to_thread(self._store.record_minted, lineages)
+        except Exception as error:  # noqa: BLE001 - told to whoever waits for it
+            return error
+        return None
