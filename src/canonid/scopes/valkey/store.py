@@ -14,6 +14,7 @@ from canonid.errors import MissingExtra, StoreError
 try:
     from redis.asyncio import Redis
     from redis.asyncio.cluster import RedisCluster
+    from redis.exceptions import ConnectionError as Disconnected
     from redis.exceptions import NoPermissionError, NoScriptError, ResponseError
 except ImportError:
     raise MissingExtra("scopes on Valkey need another package: pip install 'canonid[valkey]'") from None
@@ -94,6 +95,15 @@ class Store:
         return await self.in_time(
             self.timeout, self._in_turn(self.client.execute_command, *arguments, **options)
         )
+
+    async def repeat(self, *arguments: Argument) -> Any:
+        """The answer of a command that may be sent twice: so it is where a connection was gone."""
+        try:
+            return await self.command(*arguments)
+        except StoreError as error:
+            if not isinstance(error.__cause__, Disconnected | OSError):
+                raise
+        return await self.command(*arguments)
 
     async def read(self, key: str, *, block: int, within: float) -> list[Entry]:
         """Entries of a stream from its beginning; waits up to `block` milliseconds for the first."""

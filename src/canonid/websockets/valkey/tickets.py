@@ -43,14 +43,14 @@ class ValkeyTickets:
 
     async def ended_at(self, session: str) -> float | None:
         """When it was logged out, within the last 10 minutes. StoreError."""
-        at = await self._store.command("GET", self._ended(session))
+        at = await self._store.repeat("GET", self._ended(session))
         try:
             return None if at is None else float(at)
         except ValueError:
             raise StoreError("the end of a session in the store is malformed", path="valkey") from None
 
     async def _set(self, key: str, value: str, seconds: float) -> None:
-        await self._store.command("SET", key, value, "PX", max(1, int(seconds * 1000)))
+        await self._store.repeat("SET", key, value, "PX", max(1, int(seconds * 1000)))
 
     def _ticket(self, token: str) -> str:
         return f"{self._prefix}ticket:{hashlib.sha256(token.encode()).hexdigest()}"
