@@ -74,7 +74,7 @@ class Fences(logging.Handler):
 def make(url: str, database: str, name: str) -> Hub:
     registry = Registry.from_toml(REGISTRY)
     store = SQLiteStore(database, registry)
-    backplane = ValkeyBackplane(url, lease=LEASE, process=name, limits=LIMITS)
+    backplane = ValkeyBackplane(url, lease=LEASE, process=name)
     hub = Hub(registry, store, backplane=backplane, limits=LIMITS)
 
     @hub.on_message

@@ -11,7 +11,7 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from redis.asyncio import RedisCluster
 
-from canonid.websockets import Connection, Grace, Limits, Run
+from canonid.websockets import Connection, Grace, Run
 from canonid.websockets.metrics import HubCollector
 from canonid.websockets.valkey import ValkeyBackplane, journal, tickets
 from faults import fault
@@ -68,11 +68,9 @@ def pair(world: Make, place: Callable[..., ValkeyBackplane]) -> Make:
     """Two worlds over one store and one Valkey, each as a process of its own would be."""
 
     def make(*urls: str, **options: Any) -> list[Any]:
-        limits = Limits(**options.get("limits", {}))
         makes = [partial(ValkeyBackplane, url, lease=2) for url in urls] or [place, place]
         return [
-            world(backplane=make(process=name, limits=limits), **options)
-            for name, make in zip("ab", makes, strict=True)
+            world(backplane=make(process=name), **options) for name, make in zip("ab", makes, strict=True)
         ]
 
     return make

@@ -11,7 +11,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from canonid.errors import ScopeClosed, StoreError
-from canonid.websockets import Connection, Hub, Limits, Run
+from canonid.websockets import Connection, Hub, Run
 from canonid.websockets.valkey import ValkeyBackplane
 from faults import fault
 from stores import Proxy, Server, free_port
@@ -31,10 +31,8 @@ def pair(world: Make, shared_valkey: Server) -> Make:
     """Two worlds over one store and one Valkey, each as a process of its own would be."""
 
     def make(server: Server = shared_valkey, **options: Any) -> list[Any]:
-        limits = Limits(**options.get("limits", {}))
         return [
-            world(backplane=ValkeyBackplane(server.url, process=name, lease=2, limits=limits), **options)
-            for name in "ab"
+            world(backplane=ValkeyBackplane(server.url, process=name, lease=2), **options) for name in "ab"
         ]
 
     return make
@@ -394,9 +392,7 @@ def test_a_run_whose_end_was_not_heard_in_time_is_gone(
         async with Proxy(shared_valkey.port) as proxy:
             limits = {"run_retention": 0.3}
             a, b = [
-                await asyncio.to_thread(
-                    world, backplane=ValkeyBackplane(url, lease=10, limits=Limits(**limits)), limits=limits
-                )
+                await asyncio.to_thread(world, backplane=ValkeyBackplane(url, lease=10), limits=limits)
                 for url in (shared_valkey.url, proxy.url)
             ]
             person = a.person()

@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol
 from urllib.parse import quote, unquote
 
 from canonid.scopes import Resolve, ScopeTree, Tree
+from canonid.websockets.limits import Limits
 from canonid.websockets.tickets import Ticket
 
 Hear = Callable[[str, str], object]
@@ -89,13 +90,15 @@ class Backplane(Protocol):
         relisten: Callable[[str], object],
         resolve: Resolve,
         *,
+        limits: Limits,
         release_timeout: float,
         on_fenced: Callable[[], object],
     ) -> None:
         """Begin. StoreError.
 
-        `relisten` gets each channel that is heard again after a break. `on_fenced` is called when others have
-        taken over what this process held, after it lost its lease; its scopes are closed then.
+        `limits` are the hub's. `relisten` gets each channel that is heard again after a break. `on_fenced`
+        is called when others have taken over what this process held, after it lost its lease; its scopes are
+        closed then.
         """
 
     @property

@@ -521,6 +521,7 @@ class Hub:
             self._hearing.hear,
             self._hearing.relisten,
             with_parts(self._store.resolve),
+            limits=self._limits,
             release_timeout=2 * self._limits.close_timeout + 1,
             on_fenced=self._fenced,
         )

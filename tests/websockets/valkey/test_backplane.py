@@ -9,6 +9,7 @@ import pytest
 
 from canonid import StoreError
 from canonid.core import Identity
+from canonid.websockets import Limits
 from canonid.websockets.valkey import ValkeyBackplane
 from stores import Server
 
@@ -24,6 +25,7 @@ def test_a_backplane_that_can_not_start_leaves_nothing_open(valkey: Server) -> N
                 lambda channel, text: None,
                 lambda channel: None,
                 lambda text, kind: Identity(kind, text),
+                limits=Limits(),
                 release_timeout=5,
                 on_fenced=lambda: None,
             )

@@ -65,7 +65,7 @@ def create_app(settings: Settings, registry: Registry, records: SQLiteStore, aut
         return registry.mint(kind, service="gateway", stage="prod")
 
     own = {"request": None}  # the browser makes the IDs of its requests itself
-    shared = ValkeyBackplane(settings.valkey, limits=settings.limits) if settings.valkey else None
+    shared = ValkeyBackplane(settings.valkey) if settings.valkey else None
     hub = Hub(
         registry,
         records,

@@ -37,20 +37,18 @@ class ValkeyBackplane:
         process: str | None = None,
         namespace: str = "canonid",
         buckets: int = 1,
-        limits: Limits = Limits(),  # noqa: B008 - immutable
         clock: Callable[[], float] = time.time,
     ) -> None:
         """`client`, `lease` (seconds), `process`, `namespace` and `buckets` as for `ValkeyTree.join`.
 
-        `limits` must be those of the hub. `clock` gives seconds since 1970.
+        `clock` gives seconds since 1970.
         """
         self._store = Store(client, ANSWER, STEPS)
         self._process = f"{process or f'{socket.gethostname()}-{os.getpid()}'}-{token_hex(4)}"
         self._options: dict[str, Any] = {"lease": lease, "namespace": namespace, "buckets": buckets}
-        self._limits = limits
         self._clock = clock
-        prefix = f"{namespace}:"
-        self._journal = ValkeyJournal(self._store, prefix, limits)
+        self._prefix = prefix = f"{namespace}:"
+        self._journal: ValkeyJournal | None = None
         self._tickets = ValkeyTickets(self._store, prefix)
         self._lines = Lines(self._store, self._process, prefix)
         self._tree: ValkeyTree | None = None
@@ -61,6 +59,7 @@ class ValkeyBackplane:
 
     @property
     def journal(self) -> ValkeyJournal:
+        assert self._journal is not None, "the backplane has not started"
         return self._journal
 
     @property
@@ -81,9 +80,12 @@ class ValkeyBackplane:
         relisten: Callable[[str], object],
         resolve: Resolve,
         *,
+        limits: Limits,
         release_timeout: float,
         on_fenced: Callable[[], object],
     ) -> None:
+        self._limits = limits
+        self._journal = ValkeyJournal(self._store, self._prefix, limits)
         try:
             self._tree = await ValkeyTree.join(
                 self._store.client,
@@ -102,12 +104,12 @@ class ValkeyBackplane:
     async def _end_lost(self, released: Released) -> None:
         """Ends a run that was released, if its executor did not: by then it must be gone."""
         run = released.identity.canonical
-        kept = await self._journal.read(run, LAST)
+        kept = await self.journal.read(run, LAST)
         if kept is None or kept.record.ended:
             return
         if await self.tree.is_member(released.owner, released.principal):
             raise NotYet("its executor is ending it")
-        await self._journal.lose(run, self._lost_text)
+        await self.journal.lose(run, self._lost_text)
 
     def _lost_text(self, record: RunRecord) -> str:
         at, limit = self._clock(), self._limits.run_bytes
