@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from canonid.aliases import Lineage
 from canonid.core import Identity
-from canonid.errors import Fenced, LineageConflict, ScopeClosed
+from canonid.errors import ClaimConflict, Fenced, LineageConflict, ScopeClosed
 from canonid.scopes import LiveScope
 from canonid.websockets.backplane import Backplane, user_channel
 from canonid.websockets.codes import Code, Refusal, restarting
@@ -69,7 +69,10 @@ class Admission:
         except BaseException as error:
             if self._backplane is not None:
                 await self._backplane.unlisten(channel)
-            if isinstance(error, ScopeClosed | Fenced):
+            closing = (
+                isinstance(error, ClaimConflict) and self._backplane is not None
+            )  # by others, not yet done
+            if closing or isinstance(error, ScopeClosed | Fenced):
                 await self._check_may_enter(session, ticket.issued_at)
                 raise Refusal("the session is being closed; try again", Code.OVERLOADED) from None
             raise

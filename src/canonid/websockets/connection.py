@@ -26,6 +26,7 @@ from canonid.websockets.traffic import Traffic
 from canonid.websockets.wire import Message, decode, encode, size
 
 AT_ONCE = 16  # messages that are written without a task; who sends more in one go has to fit into the outbox
+KNOWN = 1000  # runs of which a connection remembers that the client knows of them
 PAUSE = 0.05  # seconds between two looks whether the process may send again
 DROPPING = (Code.OVERLOADED, Code.NOT_AUTHENTICATED)  # endings after which nothing queued is sent any more
 
@@ -89,6 +90,10 @@ class Connection:
         self._readers: set[asyncio.Task[None]] = set()
         self._writer: asyncio.Task[None] | None = None  # while the client does not keep up
         self._at_once = 0
+        self._known: dict[str, None] = {}  # runs, as `note` was told of them
+        self.asking: dict[
+            str, set[str]
+        ] = {}  # what starts in a thread while the client is told what is there
         self._scope: Scope
         self._timers: list[asyncio.Handle] = []
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -148,6 +153,16 @@ class Connection:
         """Tell the client when to come back, and end."""
         self.tell_restarting()
         self.end(restarting(self.retry_after))
+
+    def knows(self, run: str) -> bool:
+        """Whether the client was told of a run already; then it asks for the events that it lacks."""
+        return run in self._known
+
+    def note(self, run: str) -> None:
+        """The client is told of a run. The last 1,000 are remembered."""
+        self._known[run] = None
+        if len(self._known) > KNOWN:
+            del self._known[next(iter(self._known))]
 
     def put(self, entry: Entry) -> bool:
         """Queue an encoded message or a replay of them. Never waits."""
@@ -321,6 +336,8 @@ class Connection:
                 self.end(unavailable(error, "connection", self._host.counters))
             case ScopeClosed() if self._host.stopping:
                 self.restart()  # it wanted to start something
+            case Fenced():
+                self.restart()
             case _:
                 self._fail(error)
 

@@ -86,8 +86,7 @@ class Hearing:
                 found = await self._runs.find(run, 0)
                 if isinstance(found, Stream):
                     for connection in self._present.watching[thread]:
-                        if connection.ending is None:
-                            found.attach(connection)
+                        self._runs.show(connection, found)
                     self._runs.drop(found)  # unless somebody is attached now
         except StoreError:
             log.exception("runs of thread %s that go on elsewhere are not shown", thread)

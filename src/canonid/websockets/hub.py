@@ -29,7 +29,7 @@ from canonid.websockets.handshake import Authenticate, Handshake, check_origin
 from canonid.websockets.hearing import Hearing
 from canonid.websockets.heartbeats import Heartbeats
 from canonid.websockets.limits import Limits, check_limits
-from canonid.websockets.logins import Logins
+from canonid.websockets.logins import CLOSED, Logins
 from canonid.websockets.parts import with_parts
 from canonid.websockets.presence import Counts, Presence
 from canonid.websockets.records import Mint, Records
@@ -220,12 +220,16 @@ class Hub:
         if self.stopping:
             raise ScopeClosed("the hub is shutting down; nothing can be started any more")
         session = await self._logins.live(session_lineage)
-        scope = await session.scope.open("run", lineage.text, identity=Identity("run", lineage.child))
-        run = await self._runs.begin(session, scope, thread_lineage.child, execute, on_last_detach)
+        try:
+            scope = await session.scope.open("run", lineage.text, identity=Identity("run", lineage.child))
+            run = await self._runs.begin(session, scope, thread_lineage.child, execute, on_last_detach)
+        except ScopeClosed:  # by another process, of which this one may not have heard yet
+            self._logins.close(session, CLOSED)
+            raise
         for connection in self._present.watching[run.thread]:
-            self._attach(connection, run)
+            self._runs.show(connection, run)
         if isinstance(owner, Connection):
-            self._attach(owner, run)
+            self._runs.show(owner, run)
         if self._hearing is not None:
             self._hearing.tell_of(run)
         return run
@@ -483,9 +487,20 @@ class Hub:
 
     async def _answer_watch(self, connection: Connection, thread: str) -> None:
         canonical = await self.watch(connection, thread)
-        newest = (await self.runs_of(canonical))[-self._limits.runs_per_principal :]
+        started = connection.asking[canonical] = set()
+        try:
+            newest = (await self.runs_of(canonical))[-self._limits.runs_per_principal :]
+        finally:
+            del connection.asking[canonical]
         runs = [{"run": run.run, "seq": run.seq, "ended": run.ended} for run in newest]
+        for run in newest:
+            connection.note(run.run)
         await connection.send({"type": "watching", "thread": canonical, "runs": runs})
+        for new in started:
+            found = await self._runs.find(new, 0)
+            if isinstance(found, Stream):
+                self._runs.show(connection, found)
+                self._runs.drop(found)
 
     async def _run(self, connection: Connection, message: Message, last_seq: int = 0) -> Stream | None:
         """The principal's run that a message names; if there is none any more, the client is told."""
@@ -499,6 +514,7 @@ class Hub:
     def _attach(self, connection: Connection, run: Stream, last_seq: int = 0) -> None:
         try:
             if connection.ending is None:
+                connection.note(run.id)
                 run.attach(connection, last_seq)
         finally:
             self._runs.drop(run)  # unless it is attached now

@@ -13,6 +13,7 @@ from canonid.errors import ScopeClosed, StoreError
 from canonid.scopes import LiveScope, Scope
 from canonid.websockets.background import Background
 from canonid.websockets.backplane import Backplane, RunRecord
+from canonid.websockets.connection import Connection
 from canonid.websockets.limits import Limits
 from canonid.websockets.mirrors import Mirrors
 from canonid.websockets.presence import Presence
@@ -114,6 +115,17 @@ class Runs:
         if self._backplane is None:
             return [RunRecord(run.id, thread, run.principal, "", run.seq, run.ended) for run in here]
         return await self._backplane.journal.runs_of(thread)
+
+    def show(self, connection: Connection, run: Stream) -> None:
+        """Attach who watches its thread from the first event on.
+
+        Not who knows of it already, and asks for what it lacks; nor, yet, who is just told what there is.
+        """
+        if run.thread in connection.asking:
+            connection.asking[run.thread].add(run.id)
+        elif connection.ending is None and not connection.knows(run.id):
+            connection.note(run.id)
+            run.attach(connection)
 
     def subscribers_of(self, run: str) -> Iterable[Subscriber]:
         """Who here is attached to a run."""
