@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager, suppress
 from contextvars import ContextVar
 from inspect import isawaitable
 from typing import Any, Final, Self
+from weakref import ref
 
 from canonid.core import Identity
 from canonid.errors import show
@@ -149,7 +150,7 @@ class Closing:
     Made under the tree's lock, it marks every entry that isn't already being released by another closing.
     """
 
-    __slots__ = ("closer", "finished", "interrupt", "plan", "rest")
+    __slots__ = ("__weakref__", "closer", "finished", "interrupt", "plan", "rest")
 
     def __init__(self, closer: Closer, top: Entry) -> None:
         self.closer = closer
@@ -171,7 +172,7 @@ class Closing:
 
     def start(self) -> None:
         """Releases at once what needs no awaiting, and leaves the rest to a task."""
-        token = _surrounding.set(self)
+        token = _surrounding.set(ref(self))
         try:
             step = self._advance()
             if step is not None:
@@ -238,13 +239,15 @@ class Closing:
 Step = tuple[Entry, "asyncio.Future[Any]"]
 """An entry that has to be awaited, and the future to wait for."""
 
-_surrounding: ContextVar[Closing | None] = ContextVar("canonid_surrounding_closing", default=None)
+# Weakly, since what a cleanup begins (a connection, a timer) may keep its context for long.
+_surrounding: ContextVar[ref[Closing] | None] = ContextVar("canonid_surrounding_closing", default=None)
 
 
 def inside_a_cleanup() -> bool:
     """Whether the caller is, or was begun by, a cleanup of a closing that goes on: it must not wait."""
     surrounding = _surrounding.get()
-    return surrounding is not None and not surrounding.finished
+    closing = None if surrounding is None else surrounding()
+    return closing is not None and not closing.finished
 
 
 class _SureStart(Coroutine[Any, Any, Any]):
