@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol
 from canonid import incidents, logs
 from canonid.core import Identity
 from canonid.counters import Counters
-from canonid.errors import InvalidId, NotFound, ScopeClosed
+from canonid.errors import Fenced, InvalidId, NotFound, ScopeClosed, StoreError
 from canonid.scopes import Release, Scope
 from canonid.websockets.backpressure import Backpressure, Sheddable
 from canonid.websockets.cancelling import cancelled
@@ -20,12 +20,14 @@ from canonid.websockets.codes import Code, Ending, Refusal, ending, restarting, 
 from canonid.websockets.limits import Limits
 from canonid.websockets.outbox import Entry, Outbox
 from canonid.websockets.rates import Bucket
+from canonid.websockets.recent import Recent
 from canonid.websockets.socket import Gone, Socket
 from canonid.websockets.streams import Stream
 from canonid.websockets.traffic import Traffic
 from canonid.websockets.wire import Message, decode, encode, size
 
 AT_ONCE = 16  # messages that are written without a task; who sends more in one go has to fit into the outbox
+SHOWN = 1000  # runs that a connection remembers
 PAUSE = 0.05  # seconds between two looks whether the process may send again
 DROPPING = (Code.OVERLOADED, Code.NOT_AUTHENTICATED)  # endings after which nothing queued is sent any more
 
@@ -73,6 +75,10 @@ class Connection:
         self.principal = principal
         self.watching: set[str] = set()
         self.topics: set[str] = set()
+        # Runs that the client knows of, so that it is not told of them again from the beginning. While it is
+        # told what there is in a thread, what starts there is put aside.
+        self.shown = Recent(SHOWN)
+        self.asking: dict[str, set[str]] = {}
         self.subscriptions: set[Stream] = set()
         self.ending: Ending | None = None
         self.incident: str | None = None
@@ -301,6 +307,10 @@ class Connection:
                 self._refuse(error)
             case NotFound() | InvalidId():
                 self.end(ending(Code.NOT_FOUND))
+            case Fenced():
+                self.end(restarting(self.retry_after))
+            case StoreError() if not self._host.may_send:
+                self.end(restarting(self.retry_after))
             case _:
                 self._fail(error)
 

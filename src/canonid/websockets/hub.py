@@ -19,7 +19,15 @@ from canonid import incidents
 from canonid.aliases import Lineage, Store
 from canonid.core import Identity, Registry
 from canonid.counters import Counters
-from canonid.errors import LineageConflict, NotFound, ScopeClosed, StoreError, UnknownName
+from canonid.errors import (
+    ClaimConflict,
+    Fenced,
+    LineageConflict,
+    NotFound,
+    ScopeClosed,
+    StoreError,
+    UnknownName,
+)
 from canonid.scopes import LiveScope, Release, Scope, ScopeTree, Snapshot, Tree
 from canonid.websockets.backplane import (
     Backplane,
@@ -58,6 +66,8 @@ Mint = Callable[[str, Lineage], str]
 
 log = logging.getLogger("canonid.websockets")
 
+TRIES = 100  # to open what another process is still closing
+AGAIN = 0.5  # seconds until runs that can't be shown are looked for again
 DRAIN_TICK = 0.05  # seconds between two looks at what is left
 LOGOUT_MEMORY = 600.0  # seconds; longer than any ticket lives and any handshake takes
 
@@ -122,8 +132,9 @@ class Hub:
             store, self._present, self._runs, self.backpressure, backplane, limits.outbox_bytes
         )
         self._logged_out: dict[str, float] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._opening: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._fences = 0
         self._drain_on_sigterm = drain_on_sigterm
 
     # What the application calls
@@ -222,12 +233,16 @@ class Hub:
         if session is None and session_lineage.child in self._logged_out:
             raise ScopeClosed(f"session {session_lineage.child} was logged out; start runs in a live one")
         session = session or await self._session(session_lineage)
-        scope = await session.scope.open("run", lineage.text, identity=Identity("run", lineage.child))
-        run = await self._runs.begin(session, scope, thread_lineage.child, execute, on_last_detach)
+        try:
+            scope = await session.scope.open("run", lineage.text, identity=Identity("run", lineage.child))
+            run = await self._runs.begin(session, scope, thread_lineage.child, execute, on_last_detach)
+        except ScopeClosed:  # by another process, of which this one may not have heard yet
+            self._close(session, ending(Code.NOT_AUTHENTICATED, "session closed"))
+            raise
         for connection in self._present.watching[run.thread]:
-            self._attach(connection, run)
+            self._show(connection, run)
         if isinstance(owner, Connection):
-            self._attach(owner, run)
+            self._show(owner, run)
         await self._tell_of(run)
         return run
 
@@ -358,7 +373,7 @@ class Hub:
     async def _serve(self, scope: Event, receive: Receive, send: Send) -> None:
         socket = Socket(scope, receive, send)
         handshake = Handshake(scope["path"], scope.get("query_string", b""), socket.headers, socket.offered)
-        connection = None
+        connection, fences = None, self._fences
         why = ending(Code.RESTARTING)  # the server cancels what runs too long after it was told to stop
         self._present.handshakes += 1
         try:
@@ -376,7 +391,7 @@ class Hub:
             raise  # nothing can be waited for in a loop that is closing
         except BaseException as error:
             if not cancelled(error):
-                why = self._refused(sole(error))
+                why = self._refused(sole(error), self._fences > fences)
             await socket.close(why, self._limits.close_timeout)
             if cancelled(error):
                 raise
@@ -386,7 +401,10 @@ class Hub:
             self.closes.add(Close(identity, principal, why.code, why.reason, why.ours, cut, at))
             self.counters.add("closes", code=shown(why), ours=str(why.ours).lower())
 
-    def _refused(self, error: BaseException) -> Ending:
+    def _refused(self, error: BaseException, fenced: bool) -> Ending:
+        away = fenced or not self.may_send
+        if isinstance(error, Fenced) or (isinstance(error, StoreError) and away):
+            return self._restarting().ending  # it is this process that can't serve now
         if not isinstance(error, Refusal):
             self.counters.add("incidents", during="handshake")
             return ending(Code.INCIDENT, incidents.report(error, "a handshake"))
@@ -422,16 +440,36 @@ class Hub:
     ) -> tuple[Connection, Session, LiveScope]:
         if self._backplane is not None and self._shared_tree is self.tree:
             raise RuntimeError("the hub has not joined its backplane: serve it with lifespan=hub.lifespan")
-        await self._settled(session_lineage.child)
-        # In one process nothing is waited for from here on, so no logout or shutdown can come in between.
-        await self._check_may_enter(ticket, session_lineage)
-        if len(self._present.of_user[session_lineage.principal]) >= self._limits.connections_per_principal:
-            raise Refusal("too many connections", limit="connections_per_principal")
-        session = await self._session(session_lineage)
+        for _ in range(TRIES):
+            await self._settled(session_lineage.child)
+            # In one process nothing is waited for from here on, so no logout or shutdown can come in between.
+            await self._check_may_enter(ticket, session_lineage)
+            if (
+                len(self._present.of_user[session_lineage.principal])
+                >= self._limits.connections_per_principal
+            ):
+                raise Refusal("too many connections", limit="connections_per_principal")
+            session = await self._session(session_lineage)
+            try:
+                live = await self._live_in(session, ticket, session_lineage, lineage)
+                break
+            except ScopeClosed:  # by another process
+                await self._close(session, ending(Code.NOT_AUTHENTICATED, "session closed"))
+            except ClaimConflict:  # with the try before, which is still being given back
+                if self._backplane is None:
+                    raise
+                await asyncio.sleep(DRAIN_TICK)
+        else:
+            raise self._restarting()
         connection = Connection(
             socket, self, self._limits, id=lineage.child, session=session.id, principal=session.principal
         )
-        await connection.send({"type": "ready", "connection": connection.id, "session": session.id})
+        return connection, session, live
+
+    async def _live_in(
+        self, session: Session, ticket: Ticket, session_lineage: Lineage, lineage: Lineage
+    ) -> LiveScope:
+        """The scope of a new connection. ScopeClosed if another process has closed the session meanwhile."""
         identity = Identity("connection", lineage.child)
         live = await session.scope.open("connection", lineage.text, identity=identity)
         if self._backplane is not None:
@@ -441,7 +479,9 @@ class Hub:
             except BaseException:
                 await live.close()
                 raise
-        return connection, session, live
+        if live.closed:
+            raise ScopeClosed("the session was closed while a connection was let in; open it again")
+        return live
 
     async def _check_room(self, principal: str) -> None:
         """Refusal if this connection is one too many, over all processes."""
@@ -470,6 +510,7 @@ class Hub:
         self._present.arrive(connection)
         session.keep(connection)
         try:
+            await connection.send({"type": "ready", "connection": connection.id, "session": session.id})
             with connection.bound():
                 await connection.serve(live.local, seconds)
         finally:
@@ -539,9 +580,17 @@ class Hub:
 
     async def _answer_watch(self, connection: Connection, thread: str) -> None:
         canonical = await self.watch(connection, thread)
-        newest = (await self.runs_of(canonical))[-self._limits.runs_per_principal :]
+        started = connection.asking[canonical] = set()
+        try:
+            newest = (await self.runs_of(canonical))[-self._limits.runs_per_principal :]
+        finally:
+            del connection.asking[canonical]
         runs = [{"run": run.run, "seq": run.seq, "ended": run.ended} for run in newest]
+        for run in newest:
+            connection.shown.add(run.run)
         await connection.send({"type": "watching", "thread": canonical, "runs": runs})
+        if started:
+            self._keep_doing(self._attach_watchers(canonical, started, (connection,)))
 
     async def _run(self, connection: Connection, message: Message, last_seq: int = 0) -> Stream | None:
         """The principal's run that a message names; if there is none any more, the client is told."""
@@ -552,9 +601,17 @@ class Hub:
         await connection.send(gone_text(lineage.child, lineage.parent, found))
         return None
 
+    def _show(self, connection: Connection, run: Stream) -> None:
+        """Attach who watches its thread, unless the client knows of the run, or is just being told of it."""
+        if run.thread in connection.asking:
+            connection.asking[run.thread].add(run.id)
+        elif run.id not in connection.shown:
+            self._attach(connection, run)
+
     def _attach(self, connection: Connection, run: Stream, last_seq: int = 0) -> None:
         try:
             if connection.ending is None:
+                connection.shown.add(run.id)
                 run.attach(connection, last_seq)
         finally:
             self._runs.drop(run)  # unless it is attached now
@@ -583,6 +640,7 @@ class Hub:
 
     def _fenced(self) -> None:
         """Others have taken over what this process held; its clients come back, and find it there."""
+        self._fences += 1
         for connection in self._present.connections.values():
             connection.end(ending(Code.RESTARTING)._replace(flush=False))
 
@@ -590,7 +648,8 @@ class Hub:
         """Whoever watches the run's thread elsewhere sees it too."""
         if self._backplane is not None:
             told = json.dumps(["started", [run.id], run.thread])
-            await self._backplane.tell(user_channel(run.principal), told)
+            # The run goes on, even if who started it does not.
+            await asyncio.shield(self._keep_doing(self._backplane.tell(user_channel(run.principal), told)))
 
     def _hear(self, channel: str, told: str) -> None:
         match channel.partition("/"):
@@ -617,24 +676,29 @@ class Hub:
             case _:
                 self._runs.relisten(run_of(channel))
 
-    async def _attach_watchers(self, thread: str, runs: Collection[str] | None = None) -> None:
-        """Attach who watches a thread to its runs that go on elsewhere."""
-        try:
-            going = runs or [run.run for run in await self._runs.of_thread(thread) if not run.ended]
-            for run in going:
-                found = await self._runs.find(run, 0)
-                for connection in self._present.watching[thread]:
+    async def _attach_watchers(
+        self, thread: str, runs: Collection[str] | None = None, watchers: Collection[Connection] | None = None
+    ) -> None:
+        """Attach who watches a thread to its runs that go on elsewhere, and who does not know of them yet."""
+        while True:
+            try:
+                going = runs or [run.run for run in await self._runs.of_thread(thread) if not run.ended]
+                for run in going:
+                    found = await self._runs.find(run, 0)
                     if isinstance(found, Stream):
-                        self._attach(connection, found)
-                if isinstance(found, Stream):
-                    self._runs.drop(found)
-        except StoreError:
-            log.exception("runs of thread %s that go on elsewhere are not shown", thread)
+                        for connection in watchers or self._present.watching[thread]:
+                            self._show(connection, found)
+                        self._runs.drop(found)
+                return
+            except StoreError as error:
+                log.warning("runs of thread %s that go on elsewhere are not shown yet: %s", thread, error)
+                await asyncio.sleep(AGAIN)
 
-    def _keep_doing(self, work: Coroutine[Any, Any, None]) -> None:
+    def _keep_doing(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     # Records, in worker threads
 
@@ -675,16 +739,29 @@ class Hub:
     async def _session(self, lineage: Lineage) -> Session:
         """The live session, joined or opened."""
         async with self._opening.setdefault(lineage.child, asyncio.Lock()):
+            await self._settled(lineage.child)
             session = self._present.sessions.get(lineage.child)
-            if session is not None and not session.over:
+            if session is not None:
                 return session
-            identity = Identity("session", lineage.child)
-            scope = await self._shared_tree.open(
-                "session", lineage.text, principal=lineage.principal, identity=identity, joined=True
-            )
-            session = Session(scope, self._limits.session_grace, self._expire)
+            session = Session(await self._session_scope(lineage), self._limits.session_grace, self._expire)
             self._present.sessions[session.id] = session
             return session
+
+    async def _session_scope(self, lineage: Lineage) -> LiveScope:
+        open_it = partial(
+            self._shared_tree.open,
+            "session",
+            lineage.text,
+            principal=lineage.principal,
+            identity=Identity("session", lineage.child),
+            joined=True,
+        )
+        for _ in range(TRIES if self._backplane is not None else 0):
+            try:
+                return await open_it()
+            except (ClaimConflict, ScopeClosed):  # another process is still closing it
+                await asyncio.sleep(DRAIN_TICK)
+        return await open_it()
 
     def _expire(self, session: Session) -> None:
         self._close(session, ending(Code.NOT_AUTHENTICATED, "session closed"))

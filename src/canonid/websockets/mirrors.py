@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Coroutine
 from typing import Any
+from weakref import WeakValueDictionary
 
 from canonid.errors import StoreError
 from canonid.websockets.backplane import Backplane, Kept, RunRecord, process_channel, run_channel
@@ -87,7 +88,7 @@ class Mirrors:
         self.backplane = backplane
         self._limits = limits
         self._mirrors: dict[str, Mirror] = {}
-        self._opening: dict[str, asyncio.Lock] = {}
+        self._opening: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._early: set[str] = set()  # runs that were told of while they were opened
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -99,13 +100,8 @@ class Mirrors:
 
         StoreError. Whoever asks attaches to it or drops it.
         """
-        lock = self._opening.setdefault(run, asyncio.Lock())
-        try:
-            async with lock:
-                mirror = self._mirrors.get(run) or await self._open(run)
-        finally:
-            if not lock.locked():
-                self._opening.pop(run, None)
+        async with self._opening.setdefault(run, asyncio.Lock()):
+            mirror = self._mirrors.get(run) or await self._open(run)
         if mirror is not None and last_seq > mirror.seq and not mirror.ended:
             kept = await self.backplane.journal.read(run, mirror.seq)
             if kept is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -65,21 +66,25 @@ class Runs:
             clock=self._clock,
             shared=self._shared(),
         )
-        if self._backplane is not None:
-            try:
-                await self._backplane.journal.begin(run.record())
-            except BaseException:
-                live.close()
-                raise
-        its = {"principal": run.principal, "session": session.id, "thread": run.thread, "run": run.id}
-        with logs.bound(connection=None, **its):
-            executor = asyncio.create_task(self._execute(run, execute, live), name=f"executor of {run.id}")
-        retire = partial(self._retire, run, session, executor)
+        executor: asyncio.Task[None] | None = None
         try:
+            if self._backplane is not None:
+                await self._backplane.journal.begin(run.record())
+            its = {"principal": run.principal, "session": session.id, "thread": run.thread, "run": run.id}
+            with logs.bound(connection=None, **its):
+                executor = asyncio.create_task(
+                    self._execute(run, execute, live), name=f"executor of {run.id}"
+                )
+            retire = partial(self._retire, run, session, executor)
             scope.claim("executor", run.id, retire, identity=Identity("executor", run.id))
         except BaseException:
-            executor.cancel()
+            if executor is not None:
+                executor.cancel()
             live.close()
+            with suppress(TimeoutError):  # other processes may know of it already
+                async with asyncio.timeout(self._limits.close_timeout):
+                    await run.end(CANCELLED)
+            run.abandon()
             raise
         run.on_cancel(partial(self._cancel, run, executor, live))
         session.keep(run)
@@ -153,7 +158,7 @@ class Runs:
         except BaseException as error:
             if isinstance(error, asyncio.CancelledError | GeneratorExit):
                 raise
-            if isinstance(error, ScopeClosed) and live.closed:
+            if isinstance(error, ScopeClosed) and (live.closed or run.ended):
                 return  # it was to be cancelled anyway
             self._counters.add("incidents", during="run")
             await run.end(FAILED, {"incident": incidents.report(error, f"run {run.id}")})

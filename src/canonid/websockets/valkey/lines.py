@@ -11,6 +11,8 @@ import logging
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
+from contextvars import Context
+from functools import partial
 from typing import Any, Final
 
 from redis.asyncio import Redis, RedisCluster
@@ -53,11 +55,11 @@ class Lines:
     async def listen(self, channel: str) -> None:
         """Hear a channel from now on; as often as it is called, `unlisten` must be. StoreError."""
         self._wanted[channel] += 1
-        if self._wanted[channel] > 1:
-            line = self._line_of(channel)
-            await line.confirmed(channel)
-            return
-        await self._line_of(channel).listen(channel)
+        try:
+            await self._line_of(channel).listen(channel)
+        except BaseException:
+            await self.unlisten(channel)
+            raise
 
     async def unlisten(self, channel: str) -> None:
         """Hear a channel no more, unless others still do. Never raises for a server that is gone."""
@@ -109,6 +111,10 @@ class Lines:
             line = self._lines[place] = _Line(self, _client_of(client, place))
         return line
 
+    def wants(self, name: str) -> bool:
+        """Whether a channel, by its name in the store, is still to be heard."""
+        return name.removeprefix(self.prefix) in self._wanted
+
     def heard(self, channel: str, message: str) -> None:
         """A message on one of the lines."""
         origin, _, text = message.partition(BETWEEN)
@@ -136,13 +142,26 @@ class _Line:
         self._lines: Final = lines
         self._client = client
         self._pubsub = client.pubsub()
+        self._subscribing: dict[str, asyncio.Task[None]] = {}
         self._waiting: dict[str, asyncio.Future[None]] = {}
+        self._leaving: set[asyncio.Task[None]] = set()
         self._heard: set[str] = set()
         self._order = asyncio.Lock()
         self._reader: asyncio.Task[None] | None = None
 
     async def listen(self, channel: str) -> None:
         name = self._lines.prefix + channel
+        if name in self._heard:
+            return
+        subscribing = self._subscribing.get(name)
+        if subscribing is None:
+            # Of nobody who asks: others wait for it too, and what it begins keeps its context.
+            subscribing = asyncio.create_task(self._subscribe(name), context=Context())
+            self._subscribing[name] = subscribing
+            subscribing.add_done_callback(partial(self._subscribed, name))
+        await asyncio.shield(subscribing)
+
+    async def _subscribe(self, name: str) -> None:
         waiting = self._waiting[name] = asyncio.get_running_loop().create_future()
         try:
             async with asyncio.timeout(ANSWER):
@@ -150,30 +169,40 @@ class _Line:
                     await self._pubsub.ssubscribe(name)
                 if self._reader is None:
                     self._reader = asyncio.create_task(self._read(), name="canonid line")
-                await asyncio.shield(waiting)
+                await waiting
         except (RedisError, OSError, TimeoutError) as error:
             raise StoreError(f"other processes can't be listened to: {error}") from error
 
-    async def confirmed(self, channel: str) -> None:
-        """Wait until a channel that is being listened to is so."""
-        waiting = self._waiting.get(self._lines.prefix + channel)
-        if waiting is None:
-            return
-        try:
-            async with asyncio.timeout(ANSWER):
-                await asyncio.shield(waiting)
-        except TimeoutError as error:
-            raise StoreError("other processes can't be listened to: no answer in time") from error
+    def _subscribed(self, name: str, task: asyncio.Task[None]) -> None:
+        if self._subscribing.get(name) is task:
+            del self._subscribing[name]
+        if not task.cancelled():
+            task.exception()  # whoever asked may have gone
 
     async def unlisten(self, channel: str) -> None:
         name = self._lines.prefix + channel
+        if (subscribing := self._subscribing.pop(name, None)) is not None:
+            subscribing.cancel()
         self._waiting.pop(name, None)
         self._heard.discard(name)
-        with suppress(RedisError, OSError, TimeoutError):
-            async with asyncio.timeout(ANSWER), self._order:
-                await self._pubsub.sunsubscribe(name)
+        await asyncio.wait({self._leave(name)}, timeout=ANSWER)
+
+    def _leave(self, name: str) -> asyncio.Task[None]:
+        # A task of nobody who asks, since it must be done even where they can't wait.
+        leaving = asyncio.create_task(self._unsubscribe(name), context=Context())
+        self._leaving.add(leaving)
+        leaving.add_done_callback(self._leaving.discard)
+        return leaving
+
+    async def _unsubscribe(self, name: str) -> None:
+        async with self._order:
+            with suppress(RedisError, OSError, TimeoutError):
+                async with asyncio.timeout(ANSWER):
+                    await self._pubsub.sunsubscribe(name)
 
     async def aclose(self) -> None:
+        for task in (*self._subscribing.values(), *self._leaving):
+            task.cancel()
         if self._reader is not None:
             self._reader.cancel()
             await asyncio.wait({self._reader})
@@ -210,6 +239,9 @@ class _Line:
         match message["type"]:
             case "smessage":
                 self._lines.heard(name, _text(data))
+            case "ssubscribe" if not self._lines.wants(name):
+                # Left while there was no connection: a new one subscribes to all that the old one had.
+                self._leave(name)
             case "ssubscribe":
                 waiting = self._waiting.pop(name, None)
                 if waiting is not None and not waiting.done():
