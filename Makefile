@@ -46,6 +46,7 @@ matrix: setup    ## the library's tests on the other supported Pythons that are 
 bench: setup     ## canonid beside other ways: cleaning up, scopes, WebSockets, and IDs of other libraries
 	@$(BIN)/python benchmarks/cleanup.py --quick
 	@$(BIN)/python benchmarks/scopes.py --quick
+	@$(BIN)/python benchmarks/soak.py --quick
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
 	@$(BIN)/python benchmarks/websockets.py --quick
 	@$(BIN)/python benchmarks/ids.py --quick

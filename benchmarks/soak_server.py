@@ -1,7 +1,7 @@
 """One of the server processes of soak.py: `python -P soak_server.py VALKEY DATABASE NAME`.
 
 Prints what it did, a line each, so that whoever killed it can still tell: `serves PORT`,
-`began RUN THREAD`, `accepted RUN SEQ`, once `publish` has returned, and `fenced`. Over HTTP it issues
+`began RUN THREAD KEEP`, `accepted RUN SEQ`, once `publish` has returned, and `fenced`. Over HTTP it issues
 tickets, logs out, and tells what it holds.
 """
 
@@ -24,6 +24,7 @@ import uvicorn
 
 from canonid import Registry
 from canonid.aliases import SQLiteStore
+from canonid.errors import StoreError
 from canonid.websockets import Connection, Grace, Hub, Limits, Refusal, Run
 from canonid.websockets.runs import OnLastDetach
 from canonid.websockets.valkey import ValkeyBackplane
@@ -45,7 +46,8 @@ prefix = "run"
 parent = "thread"
 """
 LEASE = 2.0  # seconds
-LIMITS = Limits(session_grace=1.0, run_retention=15.0, close_timeout=1.0)
+RETENTION = 15.0
+LIMITS = Limits(session_grace=1.0, run_retention=RETENTION, close_timeout=1.0)
 KEPT: dict[str, OnLastDetach] = {"continue": "continue", "cancel": "cancel", "grace": Grace(1.0)}
 # Of these nothing may be left once clients and runs are gone.
 PASSING = ("Connection", "Session", "Run", "Mirror", "Socket", "Outbox", "Scope", "Resource", "SharedScope")
@@ -81,17 +83,15 @@ def make(url: str, database: str, name: str) -> Hub:
     async def receive(connection: Connection, message: dict[str, Any]) -> None:
         if message.get("type") != "start":
             raise Refusal("no such type of message")
-        events, pause = message["events"], message["pause"]
+        events, pause, keep = message["events"], message["pause"], message["keep"]
 
         async def count(run: Run) -> None:
-            tell("began", run.id, run.thread)
+            tell("began", run.id, run.thread, keep)
             for number in range(1, events + 1):
                 tell("accepted", run.id, await run.publish("token", {"n": number, "by": name}))
                 await asyncio.sleep(random.uniform(0, 2 * pause))
 
-        await hub.start_run(
-            connection, thread=message["thread"], execute=count, on_last_detach=KEPT[message["keep"]]
-        )
+        await hub.start_run(connection, thread=message["thread"], execute=count, on_last_detach=KEPT[keep])
 
     return hub
 
@@ -127,9 +127,12 @@ def application(hub: Hub) -> Any:
             await hub(scope, receive, send)
             return
         query = {key: values[0] for key, values in parse_qs(scope["query_string"].decode()).items()}
-        body = json.dumps(await pages[scope["path"]](hub, **query)).encode()
+        try:
+            body, status = json.dumps(await pages[scope["path"]](hub, **query)).encode(), 200
+        except StoreError:  # of a process that was frozen
+            body, status = b"", 503
         headers = [(b"content-length", str(len(body)).encode())]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
     return app

@@ -26,6 +26,7 @@ from canonid.aliases import SQLiteStore
 from canonid.integrations import Boundary, Refused
 from canonid.testing import Client, ClosedEarly, serve
 from canonid.websockets import Hub
+from faults import fault
 
 USER = "user_1700000000000_1_0a1b2c3d"  # as auth writes it
 THREAD = "session_66599_efa61c50"  # as the backend writes it
@@ -344,8 +345,12 @@ def test_outgoing_requests_are_written_as_the_peer_accepts(served, registry):
     asyncio.run(main())
 
 
+@fault(
+    "the store or the application's code breaks at the service boundary",
+    promised="an incident, never an ID that was not checked",
+)
 @pytest.mark.parametrize("broken", ["verified", "peer", "store"])
-def test_what_breaks_at_the_boundary_is_an_incident(registry, store, caplog, broken):
+def test_what_breaks_at_the_boundary_is_an_incident(registry, store, caplog, broken, seen: Any):
     def fail(scope: Any) -> Any:
         raise ValueError("broken")
 
@@ -363,6 +368,7 @@ def test_what_breaks_at_the_boundary_is_an_incident(registry, store, caplog, bro
             with pytest.raises(ConnectionClosed) as closed:
                 client.recv(timeout=20)
     assert closed.value.rcvd.code == 1011 and closed.value.rcvd.reason in caplog.text
+    seen("an incident in the log, and nothing passed")
 
 
 def test_it_is_added_as_frameworks_add_middleware(registry):

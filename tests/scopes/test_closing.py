@@ -404,3 +404,18 @@ def test_a_principal_is_forgotten_with_their_last_scope(new_tree):
         assert gone() is None
 
     run(main())
+
+
+def test_what_a_cleanup_begins_does_not_keep_the_scope(new_tree):
+    async def main():
+        session, timers = new_tree().open("session", "1", principal="ada"), []
+        later = asyncio.get_running_loop().call_later
+        session.claim("tool", "2", release=lambda: timers.append(later(3600, print)))
+        await session.close()
+        closing = weakref.ref(session._closing)
+        del session
+        gc.collect()
+        assert closing() is None
+        timers[0].cancel()
+
+    run(main())

@@ -19,6 +19,8 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from faults import fault
+
 HERE = Path(__file__).parent
 PATIENCE = 30.0
 SERVERS = ["websockets", "websockets-sansio", "wsproto", "canonid.websockets.uvicorn:Protocol", "granian"]
@@ -265,8 +267,12 @@ ELSEWISE = {
 }
 
 
+@fault(
+    "whatever the application raises or the client breaks, on every server",
+    promised="an intended close code, and all is released",
+)
 @pytest.mark.parametrize("name", WAYS)
-def test_every_way_out_has_its_code_on_every_server(served: Served, name: str) -> None:
+def test_every_way_out_has_its_code_on_every_server(served: Served, name: str, seen: Any) -> None:
     way = WAYS[name]
     elsewise = ELSEWISE.get((served.name, name))
     code, recorded, ours = elsewise or (way.code, way.recorded or way.code, way.ours)
@@ -290,10 +296,12 @@ def test_every_way_out_has_its_code_on_every_server(served: Served, name: str) -
             assert seen[1] == way.reason
 
     asyncio.run(main())
+    seen("the code of the table in docs/websockets.md on uvicorn and granian")
 
 
+@fault("SIGTERM without draining", promised="the server's own code, and nothing is left")
 @pytest.mark.parametrize("server", SERVERS)
-def test_sigterm_without_draining_has_the_servers_own_code(server: str, tmp_path: Path) -> None:
+def test_sigterm_without_draining_has_the_servers_own_code(server: str, tmp_path: Path, seen: Any) -> None:
     async def main(served: Served, process: subprocess.Popen[bytes]) -> tuple[int | None, str | None]:
         visit = Visit(served, "plain", "", 3600)
         await visit.begin()
@@ -304,3 +312,4 @@ def test_sigterm_without_draining_has_the_servers_own_code(server: str, tmp_path
     with serving(server, tmp_path) as (served, process):
         expected = (1006, "") if server == "granian" else (1012, "")  # granian cuts every transport
         assert asyncio.run(main(served, process)) == expected
+    seen("1012 of uvicorn, a cut of granian")

@@ -17,6 +17,7 @@ import pytest
 from canonid.websockets import Code, Connection, Hub, Limits
 from canonid.websockets.codes import ending
 from canonid.websockets.socket import Socket
+from faults import fault
 
 Make = Callable[..., Any]
 BOUNDED = "canonid.websockets.uvicorn:Protocol"
@@ -45,9 +46,10 @@ async def stalled(w: Any, person: Any, thread: str) -> AsyncIterator[asyncio.sub
         await process.wait()
 
 
+@fault("a client never reads", promised="1013, then its transport is cut; the others get everything")
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 def test_a_client_that_never_reads_is_closed_1013_and_cut_while_others_receive_all(
-    world: Make, loop: str
+    world: Make, loop: str, seen: Any
 ) -> None:
     w = world(limits={"outbox_messages": 50, "close_timeout": 0.3}, uvicorn={"ws": BOUNDED, "loop": loop})
 
@@ -74,6 +76,7 @@ def test_a_client_that_never_reads_is_closed_1013_and_cut_while_others_receive_a
         assert w.hub.counts().connections == 1
 
     w.run(main())
+    seen("closed with 1013 and cut, nothing of it left; every other client got every message")
 
 
 def test_without_the_bounded_protocol_everything_of_ours_is_released_all_the_same(world: Make) -> None:
@@ -93,8 +96,9 @@ def test_without_the_bounded_protocol_everything_of_ours_is_released_all_the_sam
     w.run(main())
 
 
+@fault("a client sends pings and never reads the pongs", promised="what is buffered for it is bounded")
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
-def test_a_client_that_pings_and_never_reads_fills_no_memory(world: Make, loop: str) -> None:
+def test_a_client_that_pings_and_never_reads_fills_no_memory(world: Make, loop: str, seen: Any) -> None:
     w = world(uvicorn={"ws": BOUNDED, "loop": loop})
     w.server._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 32_768)
     waiting = []
@@ -131,10 +135,15 @@ def test_a_client_that_pings_and_never_reads_fills_no_memory(world: Make, loop: 
         await w.gone()
 
     w.run(main())
+    seen("cut before the buffer grew")
 
 
+@fault(
+    "a client never reads while its session ends, or the hub shuts down",
+    promised="the others' end does not wait for it",
+)
 @pytest.mark.parametrize("how", ["logout", "expiry", "shutdown"])
-def test_a_client_that_never_reads_cannot_delay_any_other_end(world: Make, how: str) -> None:
+def test_a_client_that_never_reads_cannot_delay_any_other_end(world: Make, how: str, seen: Any) -> None:
     w = world(
         limits={"outbox_messages": 10_000, "outbox_bytes": 2**30, "close_timeout": 0.2},
         uvicorn={"ws": BOUNDED},
@@ -164,10 +173,12 @@ def test_a_client_that_never_reads_cannot_delay_any_other_end(world: Make, how: 
                 assert (await healthy.ended())[0] == expected
 
     w.run(main())
+    seen("the others had their codes at once, and it was cut in time")
 
 
+@fault("a client never reads while the server stops", promised="the server stops in time")
 def test_a_client_that_never_reads_cannot_keep_the_server_from_stopping(
-    world: Make, monkeypatch: pytest.MonkeyPatch
+    world: Make, monkeypatch: pytest.MonkeyPatch, seen: Any
 ) -> None:
     monkeypatch.setattr("canonid.websockets.uvicorn.CLOSE_TIMEOUT", 0.2)
     w = world(limits={"outbox_bytes": 2**30}, uvicorn={"ws": BOUNDED})
@@ -183,10 +194,12 @@ def test_a_client_that_never_reads_cannot_keep_the_server_from_stopping(
 
     w.server.config.timeout_graceful_shutdown = None
     w.run(main())
+    seen("stopped within its limit")
 
 
+@fault("a client resets TCP while it is sent to", promised="all of it is released, nobody else notices")
 def test_a_client_that_resets_in_the_middle_of_sending_leaves_nothing_behind(
-    world: Make, protocol: str
+    world: Make, protocol: str, seen: Any
 ) -> None:
     w = world(uvicorn={"ws": protocol})
 
@@ -208,6 +221,7 @@ def test_a_client_that_resets_in_the_middle_of_sending_leaves_nothing_behind(
         assert (await healthy.receive("last")) == {"type": "last"}
 
     w.run(main())
+    seen("nothing was left, and the others got everything")
 
 
 async def flood(w: Any, thread: str) -> int:
@@ -215,8 +229,11 @@ async def flood(w: Any, thread: str) -> int:
     return sum([await w.server.call(w.hub.send_to_thread(thread, message)) for _ in range(50)])
 
 
+@fault("clients that connect and speak no WebSocket", promised="nothing is kept of them")
 @pytest.mark.parametrize("rude", ["connect only", "half a request", "no websocket key", "garbage frame"])
-def test_clients_that_speak_no_websocket_leave_nothing_behind(world: Make, protocol: str, rude: str) -> None:
+def test_clients_that_speak_no_websocket_leave_nothing_behind(
+    world: Make, protocol: str, rude: str, seen: Any
+) -> None:
     w = world(uvicorn={"ws": protocol})
     upgrade = (
         b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
@@ -243,9 +260,11 @@ def test_clients_that_speak_no_websocket_leave_nothing_behind(world: Make, proto
         assert w.hub.counts() == (0, 0, 1, 0, 0) if rude == "garbage frame" else (0, 0, 0, 0, 0)
 
     w.run(main())
+    seen("nothing was left of any of them")
 
 
-def test_a_silent_client_is_closed_and_one_that_answers_is_not(world: Make, protocol: str) -> None:
+@fault("a client falls silent", promised="closed with 1008 after two heartbeats")
+def test_a_silent_client_is_closed_and_one_that_answers_is_not(world: Make, protocol: str, seen: Any) -> None:
     w = world(limits={"heartbeat": 0.1}, uvicorn={"ws": protocol})
 
     async def main() -> None:
@@ -258,6 +277,7 @@ def test_a_silent_client_is_closed_and_one_that_answers_is_not(world: Make, prot
         await answering
 
     w.run(main())
+    seen("1008 for the silent one; the one that answered stayed")
 
 
 def test_a_busy_application_does_not_make_a_client_look_silent(world: Make) -> None:
@@ -282,7 +302,8 @@ def test_a_busy_application_does_not_make_a_client_look_silent(world: Make) -> N
     w.run(main())
 
 
-def test_a_client_that_floods_an_unread_inbox_and_leaves_is_noticed(world: Make) -> None:
+@fault("a client floods an application that does not read, and leaves", promised="its leaving is noticed")
+def test_a_client_that_floods_an_unread_inbox_and_leaves_is_noticed(world: Make, seen: Any) -> None:
     w = world(limits={"heartbeat": 0.05, "inbox_messages": 1, "close_timeout": 0.1})
     w.hub.on_message(lambda connection, message: asyncio.Event().wait())
 
@@ -295,9 +316,14 @@ def test_a_client_that_floods_an_unread_inbox_and_leaves_is_noticed(world: Make)
         assert (w.last().code, w.last().ours) == (1006, False)
 
     w.run(main())
+    seen("noticed, and all of it released")
 
 
-def test_a_handler_that_ignores_its_cancellation_delays_no_close(world: Make) -> None:
+@fault(
+    "the application's code ignores its cancellation",
+    promised="the connection is closed all the same, in time",
+)
+def test_a_handler_that_ignores_its_cancellation_delays_no_close(world: Make, seen: Any) -> None:
     w = world(limits={"close_timeout": 0.1})
     go_on = asyncio.Event()
 
@@ -318,6 +344,7 @@ def test_a_handler_that_ignores_its_cancellation_delays_no_close(world: Make) ->
         w.server.loop.call_soon_threadsafe(go_on.set)
 
     w.run(main())
+    seen("closed within its time limit")
 
 
 def test_a_close_that_is_cancelled_cuts_the_transport_and_says_so() -> None:

@@ -12,6 +12,7 @@ from websockets.exceptions import ConnectionClosed
 
 from canonid.websockets import Connection, Handshake
 from canonid.websockets.rates import Bucket
+from faults import fault
 
 Make = Callable[..., Any]
 
@@ -34,7 +35,8 @@ async def flood(client: Any, **message: Any) -> None:
                 return
 
 
-def test_more_messages_than_the_rate_are_closed_1008(world: Make, protocol: str) -> None:
+@fault("a client sends more messages than the rate", promised="1008, and it is counted")
+def test_more_messages_than_the_rate_are_closed_1008(world: Make, protocol: str, seen: Any) -> None:
     w = world(limits={"messages_per_second": 1, "message_burst": 10}, uvicorn={"ws": protocol})
     received = []
 
@@ -57,9 +59,11 @@ def test_more_messages_than_the_rate_are_closed_1008(world: Make, protocol: str)
 
     w.run(main())
     assert exceeded(w) == [("messages_per_second", "1008")]
+    seen("1008, counted under its limit")
 
 
-def test_a_flood_of_pongs_is_a_flood(world: Make) -> None:
+@fault("a flood of pongs", promised="1008: they count as messages")
+def test_a_flood_of_pongs_is_a_flood(world: Make, seen: Any) -> None:
     w = world(limits={"messages_per_second": 1, "message_burst": 10})
 
     async def main() -> None:
@@ -69,6 +73,7 @@ def test_a_flood_of_pongs_is_a_flood(world: Make) -> None:
 
     w.run(main())
     assert exceeded(w) == [("messages_per_second", "1008")]
+    seen("1008")
 
 
 def test_more_bytes_than_the_rate_are_closed_1008(world: Make) -> None:
@@ -141,7 +146,8 @@ def test_a_busy_application_does_not_make_a_client_idle(world: Make) -> None:
     w.run(main())
 
 
-def test_so_many_handshakes_at_once_and_no_more(world: Make, protocol: str) -> None:
+@fault("more handshakes at once than allowed", promised="1013 for the next one, without asking anybody")
+def test_so_many_handshakes_at_once_and_no_more(world: Make, protocol: str, seen: Any) -> None:
     go_on = asyncio.Event()
 
     async def slow(handshake: Handshake) -> None:
@@ -161,6 +167,7 @@ def test_so_many_handshakes_at_once_and_no_more(world: Make, protocol: str) -> N
 
     w.run(main())
     assert exceeded(w) == [("handshakes", "1013")]
+    seen("1013 for those above the bound; the others came in")
 
 
 def test_authenticating_for_too_long_is_counted(world: Make) -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from canonid import ClaimConflict, NotFound, ScopeClosed
 from canonid.websockets import Connection, Grace, Run
+from faults import fault
 
 Make = Callable[..., Any]
 Chat = Callable[[Connection, dict[str, Any]], Coroutine[Any, Any, None]]
@@ -96,7 +97,13 @@ def test_nobody_elses_connection_sees_a_run(world: Make) -> None:
     w.run(main())
 
 
-def test_a_blip_neither_ends_a_run_nor_loses_or_repeats_an_event(world: Make, protocol: str) -> None:
+@fault(
+    "the network cuts a client that watches a run",
+    promised="the run goes on; who comes back gets every event once",
+)
+def test_a_blip_neither_ends_a_run_nor_loses_or_repeats_an_event(
+    world: Make, protocol: str, seen: Any
+) -> None:
     w = world(uvicorn={"ws": protocol})
     # Each sitting: events published while connected, then events published while away.
     sittings = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40), st.integers(0, 40)), max_size=4)
@@ -129,6 +136,7 @@ def test_a_blip_neither_ends_a_run_nor_loses_or_repeats_an_event(world: Make, pr
         w.run(main())
 
     check()
+    seen("every number once and in order")
 
 
 def test_a_replay_larger_than_the_outbox_reaches_a_healthy_client_whole(world: Make) -> None:
@@ -224,7 +232,10 @@ def kept_up_to(w: Any, size: int) -> None:
     w.run(main())
 
 
-def test_after_a_restart_an_unfinished_run_is_lost(world: Make) -> None:
+@fault(
+    "one process without a backplane restarts while a run goes on", promised="who resumes is told run_lost"
+)
+def test_after_a_restart_an_unfinished_run_is_lost(world: Make, seen: Any) -> None:
     before, after = world(), world()  # two processes' worth of hubs over one database
 
     async def main() -> None:
@@ -236,10 +247,12 @@ def test_after_a_restart_an_unfinished_run_is_lost(world: Make) -> None:
         assert await client.receive() == told
 
     after.run(main())
+    seen("run_lost, as a final event")
 
 
+@fault("an executor raises", promised="run_failed with an incident; no connection is closed")
 def test_an_executor_that_raises_ends_its_run_with_an_incident(
-    world: Make, caplog: pytest.LogCaptureFixture
+    world: Make, caplog: pytest.LogCaptureFixture, seen: Any
 ) -> None:
     w = world()
 
@@ -256,6 +269,7 @@ def test_an_executor_that_raises_ends_its_run_with_an_incident(
         await client.receive("watching")  # the connection goes on
 
     w.run(main())
+    seen("run_failed with the incident that is in the log")
 
 
 def test_a_client_cancels_its_run(world: Make) -> None:

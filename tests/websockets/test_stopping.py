@@ -15,12 +15,16 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
 from canonid.websockets import Counts
+from faults import fault
 
 Make = Callable[..., Any]
 HERE = Path(__file__).parent
 
 
-def test_a_server_told_to_stop_closes_1012_and_leaves_nothing(tmp_path: Path, protocol: str) -> None:
+@fault("the server is told to stop", promised="1012 for every client, and nothing is left")
+def test_a_server_told_to_stop_closes_1012_and_leaves_nothing(
+    tmp_path: Path, protocol: str, seen: Any
+) -> None:
     registry = HERE.parent / "registries" / "legacy.toml"
     script = [sys.executable, HERE / "stopping_server.py", protocol, tmp_path / "canonid.db", registry]
 
@@ -38,6 +42,7 @@ def test_a_server_told_to_stop_closes_1012_and_leaves_nothing(tmp_path: Path, pr
         assert asyncio.run(main(process, *process.stdout.readline().split())) == [1012, 1012]
         out, _ = process.communicate(timeout=20)
     assert out.splitlines()[-1] == f"{Counts(0, 0, 0, 0, 0)} 0 [1012, 1012]"
+    seen("1012, and every scope was closed")
 
 
 async def dial(port: str, ticket: str) -> ClientConnection:

@@ -16,11 +16,15 @@ from canonid.websockets.codes import Code, Refusal, restarting
 from canonid.websockets.connection import Connection, Host
 from canonid.websockets.handshake import Authenticate, Handshake, authenticated
 from canonid.websockets.limits import Limits
-from canonid.websockets.logins import Logins
+from canonid.websockets.logins import CLOSED, Logins
 from canonid.websockets.presence import Presence
 from canonid.websockets.records import Records
 from canonid.websockets.sessions import Session
 from canonid.websockets.socket import Socket
+from canonid.websockets.tickets import Ticket
+
+TRIES = 100  # to enter a session that another process is still closing
+AGAIN = 0.05  # seconds between two of them
 
 
 class Admitted(NamedTuple):
@@ -65,17 +69,30 @@ class Admission:
         if self._backplane is not None:
             await self._backplane.listen(channel)  # first, so that nothing sent after "ready" is missed
         try:
-            return await self._enter(socket, session, lineage, ticket.issued_at, ticket.expires_at)
-        except BaseException as error:
+            return await self._enter_when_closed(socket, session, lineage, ticket)
+        except BaseException:
             if self._backplane is not None:
                 await self._backplane.unlisten(channel)
-            closing = (
-                isinstance(error, ClaimConflict) and self._backplane is not None
-            )  # by others, not yet done
-            if closing or isinstance(error, ScopeClosed | Fenced):
-                await self._check_may_enter(session, ticket.issued_at)
-                raise Refusal("the session is being closed; try again", Code.OVERLOADED) from None
             raise
+
+    async def _enter_when_closed(
+        self, socket: Socket, session: Lineage, lineage: Lineage, ticket: Ticket
+    ) -> Admitted:
+        """Waits while another process is closing the session. Refusal (1013) if that takes too long."""
+        assert ticket.issued_at is not None
+        for _ in range(TRIES):
+            try:
+                return await self._enter(socket, session, lineage, ticket.issued_at, ticket.expires_at)
+            except ClaimConflict:
+                if self._backplane is None:
+                    raise
+            except Fenced:
+                break
+            except ScopeClosed:
+                await self._logins.settled(session.child)
+            await self._check_may_enter(session, ticket.issued_at)
+            await asyncio.sleep(AGAIN)
+        raise Refusal("the session is being closed; try again", Code.OVERLOADED)
 
     async def _session_of(self, principal: str, session: str) -> Lineage:
         try:
@@ -92,7 +109,11 @@ class Admission:
             raise Refusal("too many connections", limit="connections_per_principal")
         session = await self._logins.open(session_lineage)
         identity = Identity("connection", lineage.child)
-        scope = await session.scope.open("connection", lineage.text, identity=identity)
+        try:
+            scope = await session.scope.open("connection", lineage.text, identity=identity)
+        except ScopeClosed:  # by another process, of which this one may not have heard yet
+            await self._logins.close(session, CLOSED)
+            raise
         try:
             if self._backplane is not None:
                 await self._check_room(session.principal)

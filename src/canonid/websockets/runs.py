@@ -117,8 +117,13 @@ class Run(Stream):
         # A task of its own: an executor that is cancelled now must not leave it unknown whether it counts.
         task = asyncio.create_task(self._store(self._shared.journal, event, data, final=final))
         self._writing.add(task)
-        task.add_done_callback(self._writing.discard)
+        task.add_done_callback(self._written)
         return await asyncio.shield(task)
+
+    def _written(self, task: asyncio.Task[int]) -> None:
+        self._writing.discard(task)
+        if not task.cancelled():
+            task.exception()  # whoever published may have been cancelled meanwhile
 
     async def _store(
         self, journal: Journal, event: str, data: Mapping[str, Any] | None, *, final: bool

@@ -98,12 +98,11 @@ class Store:
 
     async def repeat(self, *arguments: Argument) -> Any:
         """The answer of a command that may be sent twice: so it is where a connection was gone."""
-        try:
-            return await self.command(*arguments)
-        except StoreError as error:
-            if not isinstance(error.__cause__, Disconnected | OSError):
-                raise
-        return await self.command(*arguments)
+        return await _repeated(self.command, *arguments)
+
+    async def look(self, prefix: str, step: str, *arguments: Argument) -> Any:
+        """As `call`, for a step that changes nothing and so may be sent twice."""
+        return await _repeated(self.call, prefix, step, *arguments)
 
     async def read(self, key: str, *, block: int, within: float) -> list[Entry]:
         """Entries of a stream from its beginning; waits up to `block` milliseconds for the first."""
@@ -247,3 +246,12 @@ def _known_scheme(url: str) -> str:
         if url.startswith(scheme):
             return "redis" + url.removeprefix("valkey")
     return url
+
+
+async def _repeated(call: Callable[..., Awaitable[Any]], *arguments: Argument) -> Any:
+    try:
+        return await call(*arguments)
+    except StoreError as error:
+        if not isinstance(error.__cause__, Disconnected | OSError):
+            raise
+    return await call(*arguments)

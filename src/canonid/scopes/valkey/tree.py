@@ -239,7 +239,7 @@ class ValkeyTree:
         except InvalidId:
             raise NotFound from None
         membership = self._membership(principal)
-        answer = await self._store.call(membership.prefix, "find", principal, field_of(identity))
+        answer = await self._store.look(membership.prefix, "find", principal, field_of(identity))
         if answer[0] != "ok":
             raise NotFound
         return self._handle(membership, identity, principal, answer)
@@ -256,7 +256,7 @@ class ValkeyTree:
         """What is live for one principal in all processes: its roots with all that is below, oldest first."""
         if not isinstance(principal, str):
             return ()
-        return _snapshots(await self._store.call(self._membership(principal).prefix, "live", principal))
+        return _snapshots(await self._store.look(self._membership(principal).prefix, "live", principal))
 
     async def receipt(self, kind: str, text: str) -> Receipt:
         """When, by whom and why the thing that the text names was last released.

@@ -75,7 +75,7 @@ class ValkeyJournal:
         return False
 
     async def read(self, run: str, after: int) -> Kept | None:
-        fields, entries = await self._of(run, "read", after + 1)
+        fields, entries = await self._look(run, "read", after + 1)
         record = _record(run, fields)
         if record is None:
             return None
@@ -84,7 +84,7 @@ class ValkeyJournal:
 
     async def runs_of(self, thread: str) -> list[RunRecord]:
         runs = await self._store.command("ZRANGE", f"{self._of_whom(thread)}runs", 0, -1)
-        answers = await asyncio.gather(*(self._of(run, "known") for run in runs))
+        answers = await asyncio.gather(*(self._look(run, "known") for run in runs))
         records = [
             (record, there)
             for run, (fields, there) in zip(runs, answers, strict=True)
@@ -127,6 +127,9 @@ class ValkeyJournal:
                     told = True
                 await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - spreads the runs
                 pause = min(2 * pause, LONGEST)
+
+    async def _look(self, whom: str, step: str, *arguments: Argument) -> Any:
+        return await self._store.look(self._of_whom(whom), step, *arguments)
 
     async def _of(self, whom: str, step: str, *arguments: Argument) -> Any:
         return await self._store.call(self._of_whom(whom), step, *arguments)
