@@ -83,7 +83,7 @@ class ValkeyJournal:
         return Kept(first, [entry[1][1] for entry in entries], record)
 
     async def runs_of(self, thread: str) -> list[RunRecord]:
-        runs = await self._store.command("ZRANGE", f"{self._of_whom(thread)}runs", 0, -1)
+        runs = await self._store.repeat("ZRANGE", f"{self._of_whom(thread)}runs", 0, -1)
         answers = await asyncio.gather(*(self._look(run, "known") for run in runs))
         records = [
             (record, there)
