@@ -53,4 +53,5 @@ async def start(connection: Connection, message: dict[str, Any]) -> None:
         await run.publish("agent_started")
         await asyncio.sleep(message["seconds"])
 
-    await app.start_run(connection, thread=message["thread"], execute=execute)
+    if message["type"] != "note":
+        await app.start_run(connection, thread=message["thread"], execute=execute)
