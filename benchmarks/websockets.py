@@ -24,7 +24,6 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
@@ -181,12 +180,14 @@ def broadcasts(name: str, count: int) -> Broadcasts:
 
     async def main(port: int) -> Broadcasts:
         crowd = Crowd(name, port)
-        healthy = await crowd.grow(count)
-        await join(crowd, healthy)
-        calm = median([await served(crowd, healthy) for _ in range(ROUNDS)])
+        # Those who make trouble stand in the middle.
+        healthy = await crowd.grow(count // 2)
         stalled = await crowd.grow(TROUBLE, small_buffer=True)
         reset = [await crowd.grow(TROUBLE) for _ in range(ROUNDS)]
-        await join(crowd, [*stalled, *chain(*reset)])
+        healthy += await crowd.grow(count - count // 2)
+        await join(crowd, crowd.clients)
+        await served(crowd, healthy)  # what is made once
+        calm = median([await served(crowd, healthy) for _ in range(ROUNDS)])
         for client in stalled:
             client.transport.pause_reading()
             client.send(text_frame(STALL))
