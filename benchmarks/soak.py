@@ -366,6 +366,8 @@ class Soak:
         match stay.code:
             case 1006:
                 return stay.process.killed
+            case 1013:  # its closer was killed or stands still
+                return stay.reason.startswith("the session is being closed")
             case 1012:
                 return stay.process.fences > 0
             case 4401:

@@ -87,7 +87,7 @@ class Admission:
                 if self._backplane is None:
                     raise
             except Fenced:
-                break
+                raise self._restarting() from None
             except ScopeClosed:
                 await self._logins.settled(session.child)
             await self._check_may_enter(session, ticket.issued_at)
@@ -142,5 +142,8 @@ class Admission:
         if issued_at <= await self._logins.over_since(session.child):
             raise Refusal(code=Code.NOT_AUTHENTICATED)
         if self._host.stopping:
-            wait = random.uniform(self._limits.retry_after_min, self._limits.retry_after_max)  # noqa: S311
-            raise Refusal(restarting(wait).reason, Code.RESTARTING)
+            raise self._restarting()
+
+    def _restarting(self) -> Refusal:
+        wait = random.uniform(self._limits.retry_after_min, self._limits.retry_after_max)  # noqa: S311
+        return Refusal(restarting(wait).reason, Code.RESTARTING)
