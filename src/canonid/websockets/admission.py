@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -145,5 +144,4 @@ class Admission:
             raise self._restarting()
 
     def _restarting(self) -> Refusal:
-        wait = random.uniform(self._limits.retry_after_min, self._limits.retry_after_max)  # noqa: S311
-        return Refusal(restarting(wait).reason, Code.RESTARTING)
+        return Refusal(restarting(self._limits.draw_retry()).reason, Code.RESTARTING)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from functools import cached_property
@@ -91,9 +90,8 @@ class Connection:
         self._writer: asyncio.Task[None] | None = None  # while the client does not keep up
         self._at_once = 0
         self._known: dict[str, None] = {}  # runs, as `note` was told of them
-        self.asking: dict[
-            str, set[str]
-        ] = {}  # what starts in a thread while the client is told what is there
+        # By thread: what starts in it while the client is told what there is.
+        self.asking: dict[str, set[str]] = {}
         self._scope: Scope
         self._timers: list[asyncio.Handle] = []
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -141,8 +139,8 @@ class Connection:
 
     @cached_property
     def retry_after(self) -> float:
-        """Seconds after which the client is to come back when the server restarts; not the same for all."""
-        return random.uniform(self._limits.retry_after_min, self._limits.retry_after_max)  # noqa: S311
+        """Seconds after which this client is to come back when the server restarts."""
+        return self._limits.draw_retry()
 
     def tell_restarting(self) -> None:
         """Say that nothing is taken any more, and when it will be again."""

@@ -51,7 +51,7 @@ DRAIN_TICK = 0.05  # seconds between two looks at what is left
 
 
 class Hub:
-    """Mount it, give it an `on_message`, and clients can connect with a ticket from `tickets.issue(...)`.
+    """Mount it, give it an `on_message`, and clients can connect with a ticket from `issue_ticket(...)`.
 
     Expects the kinds user, session (of a user), connection (of a session), thread (of a user) and run (of
     a thread). Without a `tree` it makes its own; a shared one must be `ScopeTree(with_parts(store.resolve))`.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import NamedTuple
 
 
@@ -35,6 +36,10 @@ class Limits(NamedTuple):
     runs_remembered: int = 10_000  # IDs of forgotten runs, so that those who come back can be told
     connections_per_principal: int = 32  # the next one is closed with 1008
     closes: int = 1000  # how many endings the hub remembers
+
+    def draw_retry(self) -> float:
+        """Seconds after which one client is to come back; not the same for all, so that they spread."""
+        return random.uniform(self.retry_after_min, self.retry_after_max)  # noqa: S311
 
 
 POSITIVE = (

@@ -26,7 +26,7 @@ Execute = Callable[[Run], Awaitable[object]]
 
 
 class Runs:
-    """Where runs begin, are found, and end. `names` of a run: see `Run`."""
+    """Where runs begin, are found, and end. IDs are canonical."""
 
     def __init__(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 
@@ -32,8 +32,8 @@ class Shared(NamedTuple):
 
     journal: Journal
     process: str
-    watched: Callable[[str], Any]
-    """Async: how many other processes watch the run of that ID. StoreError."""
+    watched: Callable[[str], Awaitable[int]]
+    """How many other processes watch the run of that ID. StoreError."""
 
 
 class Run(Stream):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
@@ -21,7 +22,7 @@ class Subscriber(Protocol):
     def put(self, entry: Entry) -> bool: ...
 
 
-class Stream:
+class Stream(ABC):
     """The events of one run, as this process has them. `id`, `thread` and `principal` are canonical.
 
     Events are numbered from 1; `seq` is the number of the newest.
@@ -79,9 +80,9 @@ class Stream:
         if not self._subscribers and not self.ended:
             self._last_left()
 
+    @abstractmethod
     def cancel(self) -> None:
         """Ask the executor to stop. Returns at once."""
-        raise NotImplementedError
 
     def _take(self, text: str, *, final: bool = False) -> None:
         """The next event: keep it, pass it on."""
@@ -121,9 +122,10 @@ class Stream:
     def _gap(self, first: int, last: int) -> str:
         return encode({"type": "gap", "run": self.id, "from": first, "to": last}, self._limits.run_bytes)
 
-    def _came(self) -> None:
+    def _came(self) -> None:  # noqa: B027 - not every stream cares
         """Somebody attaches."""
 
+    @abstractmethod
     def _last_left(self) -> None:
         """Nobody is attached any more, and there is more to come."""
 
