@@ -17,6 +17,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -29,22 +30,7 @@ from canonid.websockets import Connection, Grace, Hub, Limits, Refusal, Run
 from canonid.websockets.runs import OnLastDetach
 from canonid.websockets.valkey import ValkeyBackplane
 
-REGISTRY = """
-[kinds.user]
-prefix = "user"
-[kinds.session]
-prefix = "sess"
-parent = "user"
-[kinds.connection]
-prefix = "conn"
-parent = "session"
-[kinds.thread]
-prefix = "thr"
-parent = "user"
-[kinds.run]
-prefix = "run"
-parent = "thread"
-"""
+REGISTRY = Path(__file__).with_name("chat.toml").read_text()
 LEASE = 2.0  # seconds
 RETENTION = 15.0
 LIMITS = Limits(session_grace=1.0, run_retention=RETENTION, close_timeout=1.0)

@@ -20,22 +20,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-REGISTRY = """
-[kinds.user]
-prefix = "user"
-[kinds.session]
-prefix = "sess"
-parent = "user"
-[kinds.connection]
-prefix = "conn"
-parent = "session"
-[kinds.thread]
-prefix = "thr"
-parent = "user"
-[kinds.run]
-prefix = "run"
-parent = "thread"
-"""
+REGISTRY = Path(__file__).with_name("chat.toml").read_text()
 FILLING = os.urandom(4096).hex()
 STALL = '{"type":"stall"}'
 PLAIN = "websockets-sansio"
