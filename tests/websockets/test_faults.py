@@ -353,8 +353,12 @@ def test_a_close_that_is_cancelled_cuts_the_transport_and_says_so() -> None:
     async def never(event: object) -> None:
         await asyncio.Event().wait()
 
+    class Transport:
+        def abort(self) -> None:
+            aborted.append(True)
+
     async def main() -> None:
-        scope = {"extensions": {"canonid.abort": lambda: aborted.append(True)}}
+        scope = {"extensions": {"canonid.transport": Transport()}}
         cut = Socket(scope, never, never)  # type: ignore[arg-type]
         closing = asyncio.create_task(cut.close(ending(Code.NORMAL), 20))
         await asyncio.sleep(0)

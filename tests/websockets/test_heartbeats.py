@@ -49,20 +49,22 @@ def test_those_that_came_together_are_not_all_called_in_one_turn_of_the_rest() -
 def test_what_is_removed_beats_no_more_and_an_empty_clock_stands() -> None:
     async def main() -> None:
         heartbeats, heart, other = Heartbeats(1.0), Heart(), Heart()
-        remove, remove_other = heartbeats.add(heart), heartbeats.add(other)
+        heartbeats.add(heart)
+        heartbeats.add(other)
         await asyncio.sleep(2.5)
-        remove()
-        remove()
+        heartbeats.remove(heart)
+        heartbeats.remove(heart)
         await asyncio.sleep(3)
         assert len(heart.beats) == 2 and len(other.beats) == 5
-        remove_other()
+        heartbeats.remove(other)
         assert heartbeats._timer is None
-        heartbeats.add(heart)()
+        heartbeats.add(heart)
+        heartbeats.remove(heart)
         assert heartbeats._timer is None
-        remove = heartbeats.add(heart)
+        heartbeats.add(heart)
         await asyncio.sleep(1.1)
         assert len(heart.beats) == 3, "it begins again"
-        remove()
+        heartbeats.remove(heart)
 
     run(main())
 
@@ -73,10 +75,10 @@ def test_a_beat_may_remove_others() -> None:
 
         class Ends:
             def beat(self, number: int) -> None:
-                remove()
+                heartbeats.remove(heart)
 
         heartbeats.add(Ends())
-        remove = heartbeats.add(heart)
+        heartbeats.add(heart)
         await asyncio.sleep(3)
         assert len(heart.beats) <= 1
 

@@ -228,7 +228,7 @@ def test_a_handler_that_is_late_in_a_closed_session_is_no_incident(
     assert "incident" not in caplog.text
 
 
-@pytest.mark.parametrize("part", ["socket", "outbox", "heartbeat", "subscriptions", "reader"])
+@pytest.mark.parametrize("part", ["socket", "outbox", "heartbeat", "reader"])
 def test_a_part_that_cannot_be_claimed_is_an_incident_reported_once(
     world: Make, caplog: pytest.LogCaptureFixture, part: str
 ) -> None:

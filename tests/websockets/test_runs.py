@@ -30,6 +30,13 @@ class Tab:
         self._entries.append(entry)
         return True
 
+    def begins(self, stream: Stream) -> bool:
+        self.subscriptions.add(stream)
+        return True
+
+    def ends(self, stream: Stream) -> None:
+        self.subscriptions.discard(stream)
+
     def read(self) -> list[dict[str, object]]:
         texts = [text for entry in self._entries for text in ([entry] if isinstance(entry, str) else entry)]
         self._entries = []

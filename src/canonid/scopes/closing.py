@@ -46,7 +46,7 @@ class Entry(ABC):
         self.canonical: Final = identity.canonical
         self._release = release
         self._closing: Closing | None = None
-        self._part = slice(0)  # of the closing's plan: what is at and below this entry
+        self._part: slice | None = None  # of the closing's plan: what is at and below this entry
         self._gone = False
         self._error: BaseException | None = None
         self._waited: asyncio.Future[Closed] | None = None
@@ -78,7 +78,7 @@ class Entry(ABC):
         return self._waited
 
     def _closed_so_far(self) -> Closed:
-        assert self._closing is not None
+        assert self._closing is not None and self._part is not None
         gone = [entry for entry in self._closing.plan[self._part] if entry._gone]
         return Closed(
             tuple([entry.identity for entry in gone]),

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from canonid.aliases import Lineage
 from canonid.core import Identity
 from canonid.errors import ClaimConflict, Fenced, LineageConflict, ScopeClosed
-from canonid.scopes import LiveScope
+from canonid.scopes import LiveScope, Scope
 from canonid.websockets.backplane import Backplane, user_channel
 from canonid.websockets.codes import Code, Refusal, restarting
 from canonid.websockets.connection import Connection, Host
@@ -27,7 +27,10 @@ AGAIN = 0.05  # seconds between two of them
 
 
 class Admitted(NamedTuple):
-    """Who was let in, for how many seconds. What is told to the user is heard from now on."""
+    """Who was let in, for how many seconds. What is told to the user is heard from now on.
+
+    The session is kept for the ID of the connection, until that leaves it.
+    """
 
     connection: Connection
     session: Session
@@ -60,7 +63,7 @@ class Admission:
 
     async def admit(self, socket: Socket, handshake: Handshake) -> Admitted:
         """Let in, or raise Refusal. StoreError."""
-        ticket = await authenticated(handshake, self._authenticate, self._limits.auth_timeout, self._clock)
+        ticket = await authenticated(handshake, self._authenticate, self._clock)
         assert ticket.issued_at is not None
         session = ticket.lineage or await self._session_of(ticket.principal, ticket.session)
         lineage = await self._records.born(session)
@@ -106,7 +109,28 @@ class Admission:
         await self._check_may_enter(session_lineage, issued_at)
         if len(self._present.of_user[session_lineage.principal]) >= self._limits.connections_per_principal:
             raise Refusal("too many connections", limit="connections_per_principal")
-        session = await self._logins.open(session_lineage)
+        session = await self._logins.open(session_lineage, keeper=lineage.child)
+        try:
+            scope = await self._room(session, session_lineage, lineage, issued_at)
+        except BaseException:
+            session.leave(lineage.child)
+            raise
+        assert isinstance(scope.local, Scope)
+        connection = Connection(
+            socket,
+            self._host,
+            self._limits,
+            scope.local,
+            id=lineage.child,
+            session=session.id,
+            principal=session.principal,
+        )
+        return Admitted(connection, session, scope, expires_at - self._clock())
+
+    async def _room(
+        self, session: Session, session_lineage: Lineage, lineage: Lineage, issued_at: float
+    ) -> LiveScope:
+        """The scope of the connection."""
         identity = Identity("connection", lineage.child)
         try:
             scope = await session.scope.open("connection", lineage.text, identity=identity)
@@ -120,15 +144,7 @@ class Admission:
         except BaseException:
             await scope.close()
             raise
-        connection = Connection(
-            socket,
-            self._host,
-            self._limits,
-            id=lineage.child,
-            session=session.id,
-            principal=session.principal,
-        )
-        return Admitted(connection, session, scope, expires_at - self._clock())
+        return scope
 
     async def _check_room(self, principal: str) -> None:
         """Refusal if this connection is one too many, over all processes."""

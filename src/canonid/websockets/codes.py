@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from enum import IntEnum
+from functools import lru_cache
 from typing import NamedTuple
 
 from canonid.counters import Counters
@@ -86,6 +87,7 @@ def sole(error: BaseException) -> BaseException:
     return error
 
 
+@lru_cache(256)
 def ending(code: Code, reason: str = "") -> Ending:
     """An ending with the code's usual reason or another one, cut to what a close frame holds."""
     return Ending(int(code), fit(reason or code.reason))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from contextlib import suppress
 from functools import cached_property
 from typing import Any, NamedTuple, Protocol
@@ -11,11 +11,12 @@ from typing import Any, NamedTuple, Protocol
 from canonid import incidents, logs
 from canonid.core import Identity
 from canonid.counters import Counters
-from canonid.errors import Fenced, InvalidId, NotFound, ScopeClosed, StoreError
+from canonid.errors import ClaimConflict, Fenced, InvalidId, NotFound, ScopeClosed, StoreError
 from canonid.scopes import Release, Scope
 from canonid.websockets.backpressure import Backpressure, Sheddable
 from canonid.websockets.cancelling import cancelled
 from canonid.websockets.codes import Code, Ending, Refusal, ending, restarting, sole, unavailable
+from canonid.websockets.heartbeats import Heartbeats
 from canonid.websockets.limits import Limits
 from canonid.websockets.outbox import Entry, Outbox
 from canonid.websockets.rates import Bucket
@@ -26,6 +27,7 @@ from canonid.websockets.wire import Message, decode, encode, size
 
 AT_ONCE = 16  # messages that are written without a task; who sends more in one go has to fit into the outbox
 KNOWN = 1000  # runs of which a connection remembers that the client knows of them
+NONE: frozenset[str] = frozenset()
 PAUSE = 0.05  # seconds between two looks whether the process may send again
 DROPPING = (Code.OVERLOADED, Code.NOT_AUTHENTICATED)  # endings after which nothing queued is sent any more
 
@@ -52,9 +54,7 @@ class Host(Protocol):
         """Whether this process may say something to clients: not when others may have taken over from it."""
 
     backpressure: Backpressure
-
-    def beats(self, connection: Connection) -> Release:
-        """Call the connection's `beat` once a heartbeat, until what this gives is called."""
+    heartbeats: Heartbeats
 
     async def answer(self, connection: Connection, message: Message) -> bool:
         """Whether the message was one of the hub's own; then it has been dealt with."""
@@ -70,18 +70,26 @@ class Connection:
     """What the application gets of a connected client. `id` and `session` are canonical."""
 
     def __init__(
-        self, socket: Socket, host: Host, limits: Limits, *, id: str, session: str, principal: str
+        self,
+        socket: Socket,
+        host: Host,
+        limits: Limits,
+        scope: Scope,
+        *,
+        id: str,
+        session: str,
+        principal: str,
     ) -> None:
         self.id = id
         self.session = session
         self.principal = principal
         self.lineage = {"principal": principal, "session": session, "connection": id}  # as logs show it
-        self.watching: frozenset[str] = frozenset()
-        self.topics: frozenset[str] = frozenset()
-        self.subscriptions: set[Stream] = set()
+        self.watching = self.topics = NONE
+        self._subscriptions: set[Stream] | None = None  # from the first one on
         self.ending: Ending | None = None
         self.incident: str | None = None
         self._socket = socket
+        self._scope = scope
         self._host = host
         self._limits = limits
         self._outbox: Outbox | None = None  # from the first message that could not be written at once
@@ -92,8 +100,8 @@ class Connection:
         self._known: dict[str, None] = {}  # runs, as `note` was told of them
         # By thread: what starts in it while the client is told what there is.
         self.asking: dict[str, set[str]] = {}
-        self._scope: Scope
-        self._timers: list[asyncio.Handle] = []
+        self._expiry: asyncio.TimerHandle | None = None  # when it is near
+        self._idleness: asyncio.TimerHandle | None = None
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting_since: float | None = None
         now = self._active_at = asyncio.get_running_loop().time()
@@ -111,6 +119,11 @@ class Connection:
         """What waits to be written to the client."""
         box = self._outbox
         return Queued(0, 0) if box is None else Queued(len(box), box.size)
+
+    @property
+    def subscriptions(self) -> Collection[Stream]:
+        """The runs whose events the client receives."""
+        return self._subscriptions or ()
 
     async def send(self, message: Mapping[str, Any]) -> bool:
         """Queue a message for the client, without waiting for it; False if the connection has ended.
@@ -173,6 +186,8 @@ class Connection:
                 self._host.traffic.went(text)
                 return True
         if self._outbox is None:
+            if not self._claimed("outbox", self._flush):
+                return False
             self._outbox = Outbox(self._limits.outbox_messages, self._limits.outbox_bytes, self._count_shed)
         if not self._outbox.put(entry):
             self._refuse(Refusal(code=Code.OVERLOADED, limit="outbox"))
@@ -181,6 +196,20 @@ class Connection:
             self._writer = asyncio.create_task(self._guarded(self._write), name=f"writer of {self.id}")
         return True
 
+    def begins(self, stream: Stream) -> bool:
+        """Told by a run to which it is attached; False if the connection has ended."""
+        if self._subscriptions is None:
+            if not self._claimed("subscriptions", self._unsubscribe):
+                return False
+            self._subscriptions = set()
+        self._subscriptions.add(stream)
+        return True
+
+    def ends(self, stream: Stream) -> None:
+        """Told by a run from which it is detached, or that has ended."""
+        if self._subscriptions is not None:
+            self._subscriptions.discard(stream)
+
     def end(self, why: Ending) -> None:
         """Choose how the connection ends; only the first choice counts."""
         if self.ending is None:
@@ -188,15 +217,13 @@ class Connection:
             if not self._ended.done():
                 self._ended.set_result(None)
 
-    async def serve(self, scope: Scope, seconds: float) -> None:
+    async def serve(self, seconds: float) -> None:
         """Run until it ends, for at most `seconds`. Closing the scope ends it, and it closes the scope."""
         loop = asyncio.get_running_loop()
         try:
-            self._scope = scope
             self._claim("socket", self._close_socket)
-            self._claim("outbox", self._flush)
+            await self.send({"type": "ready", "connection": self.id, "session": self.session})
             self._start_clocks(seconds)
-            self._claim("subscriptions", self._unsubscribe)
             self._claim("reader", self._stop_reading)
             self._read_on()
             await self._ended
@@ -207,26 +234,34 @@ class Connection:
             self._fail(error)
         finally:
             began = loop.time()
-            await scope.close()
+            await self._scope.close()
             await self._close_socket()  # unless the scope has done so
             self._host.traffic.closing.add(loop.time() - began)
 
     def _start_clocks(self, seconds: float) -> None:
         loop = asyncio.get_running_loop()
-        stop_beating = self._host.beats(self)
-        self._timers.append(loop.call_later(seconds, self.end, ending(Code.NOT_AUTHENTICATED)))
-        if self._limits.idle_timeout is not None:
-            self._timers.append(loop.call_soon(self._watch_idleness, self._limits.idle_timeout))
+        self._expires_at = loop.time() + seconds
+        self._watch_expiry()
+        self._host.heartbeats.add(self)
+        if (idle := self._limits.idle_timeout) is not None:
+            self._idleness = loop.call_later(idle, self._watch_idleness, idle)
+        self._claim("heartbeat", self._stop_clocks)
 
-        def stop() -> None:
-            stop_beating()
-            for timer in self._timers:
+    def _stop_clocks(self) -> None:
+        self._host.heartbeats.remove(self)
+        for timer in (self._expiry, self._idleness):
+            if timer is not None:
                 timer.cancel()
 
-        self._claim("heartbeat", stop)
+    def _watch_expiry(self) -> None:
+        loop = asyncio.get_running_loop()
+        # A timer of its own for each of thousands of connections would cost more than all their heartbeats.
+        if self._expiry is None and self._expires_at - loop.time() < 2 * self._limits.heartbeat:
+            self._expiry = loop.call_at(self._expires_at, self.end, ending(Code.NOT_AUTHENTICATED))
 
     def beat(self, number: int) -> None:
         """Ping the client, or end if it was silent for two heartbeats."""
+        self._watch_expiry()
         since = self._waiting_since
         # While the application keeps the reader from reading, silence is not the client's.
         if since is not None and asyncio.get_running_loop().time() - since >= 2 * self._limits.heartbeat:
@@ -281,7 +316,7 @@ class Connection:
         if left <= 0:
             self._refuse(Refusal(code=Code.IDLE, limit="idle_timeout"))
         else:
-            self._timers[-1] = loop.call_later(left, self._watch_idleness, seconds)
+            self._idleness = loop.call_later(left, self._watch_idleness, seconds)
 
     def _relieve(self) -> None:
         """The application takes its time: let another task read on."""
@@ -298,6 +333,7 @@ class Connection:
 
     async def _write(self) -> None:
         assert self._outbox is not None
+        logs.bind(self.lineage)  # whoever sends may have started it
         while (text := self._outbox.take()) is not None:
             while not self._host.may_send:  # noqa: ASYNC110 - a lease has no event
                 await asyncio.sleep(PAUSE)
@@ -314,7 +350,6 @@ class Connection:
         self._at_once = 0
 
     async def _guarded(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        logs.bind(self.lineage)  # whoever sends may have started the writer
         try:
             await work()
         except BaseException as error:
@@ -362,6 +397,15 @@ class Connection:
     def _claim(self, part: str, release: Release) -> None:
         self._scope.claim(part, self.id, release, identity=Identity(part, self.id))
 
+    def _claimed(self, part: str, release: Release) -> bool:
+        """Whether a part that is needed only now could be claimed; else the connection ends."""
+        try:
+            self._claim(part, release)
+        except (ClaimConflict, ScopeClosed) as error:
+            self._fail(error)
+            return False
+        return True
+
     async def _stop_reading(self) -> None:
         for task in self._readers:
             task.cancel()
@@ -369,6 +413,7 @@ class Connection:
             await asyncio.wait(self._readers, timeout=self._limits.close_timeout)
 
     async def _flush(self) -> None:
+        await self._stop_reading()  # which began earlier, and so would end later
         writer, why = self._writer, self._why()
         if writer is None:
             return
@@ -378,8 +423,8 @@ class Connection:
         await asyncio.wait({writer}, timeout=self._limits.close_timeout)
 
     def _unsubscribe(self) -> None:
-        for run in list(self.subscriptions):
-            run.detach(self)
+        for stream in tuple(self.subscriptions):
+            stream.detach(self)
 
     async def _close_socket(self) -> None:
         await self._socket.close(self._why(), self._limits.close_timeout)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from canonid.errors import InvalidId, NotFound
 from canonid.websockets.codes import Code, Refusal
@@ -24,7 +24,9 @@ class Handshake(NamedTuple):
         return [value.decode("latin-1") for key, value in self.headers if key == name.encode("latin-1")]
 
 
-Authenticate = Callable[[Handshake], Awaitable[Ticket | None]]
+Shown = TypeVar("Shown")
+Ask = Callable[[Shown], Awaitable[Ticket | None]]
+Authenticate = Ask[Handshake]
 
 
 def check_origin(handshake: Handshake, origins: Collection[str], allow_missing: bool) -> None:
@@ -39,23 +41,31 @@ def check_origin(handshake: Handshake, origins: Collection[str], allow_missing: 
         raise Refusal("origin not allowed")
 
 
-async def authenticated(
-    handshake: Handshake, authenticate: Authenticate, seconds: float, now: Callable[[], float]
-) -> Ticket:
-    """Who connects. Refusal (4401) without an answer in time, or where it is no or an expired one.
+def within(seconds: float, ask: Ask[Shown]) -> Ask[Shown]:
+    """Who connects, as `ask` says it; Refusal (4401) without an answer in time."""
+
+    async def limited(shown: Shown) -> Ticket | None:
+        try:
+            async with asyncio.timeout(seconds) as limit:
+                return await ask(shown)
+        except TimeoutError:
+            if not limit.expired():
+                raise  # the application's own, from a database or a network
+            raise Refusal(code=Code.NOT_AUTHENTICATED, limit="auth_timeout") from None
+
+    return limited
+
+
+async def authenticated(handshake: Handshake, authenticate: Authenticate, now: Callable[[], float]) -> Ticket:
+    """Who connects. Refusal (4401) where the answer is none or an expired ticket.
 
     So it is where `authenticate` raises NotFound or InvalidId.
     """
     began = now()
     try:
-        async with asyncio.timeout(seconds) as limit:
-            ticket = await authenticate(handshake)
+        ticket = await authenticate(handshake)
     except (NotFound, InvalidId):
         ticket = None  # an ID that names nobody is no login
-    except TimeoutError:
-        if not limit.expired():
-            raise  # the application's own, from a database or a network
-        raise Refusal(code=Code.NOT_AUTHENTICATED, limit="auth_timeout") from None
     if ticket is None or not ticket.expires_at > now():
         raise Refusal(code=Code.NOT_AUTHENTICATED)
     return ticket if ticket.issued_at is not None else ticket._replace(issued_at=began)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Callable
 from typing import Protocol
 
 SLOTS = 16  # of one heartbeat; the connections of a slot are pinged together
@@ -21,27 +20,28 @@ class Heartbeats:
     def __init__(self, seconds: float) -> None:
         self._step = seconds / SLOTS
         self._slots: list[dict[Beating, None]] = [{} for _ in range(SLOTS)]
+        self._slot_of: dict[Beating, dict[Beating, None]] = {}
         self._turn = 0
         self._numbers = itertools.count(1)
-        self._count = 0
         self._timer: asyncio.TimerHandle | None = None
 
-    def add(self, beating: Beating) -> Callable[[], None]:
-        """Begin, with a beat after one heartbeat or up to a sixteenth less; what this gives ends it."""
+    def add(self, beating: Beating) -> None:
+        """Begin, with a beat after one heartbeat or up to a sixteenth less."""
         slot = self._slots[self._turn - 1]
         slot[beating] = None
-        self._count += 1
+        self._slot_of[beating] = slot
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(self._step, self._tick)
 
-        def remove() -> None:
-            if slot.pop(beating, True) is None:
-                self._count -= 1
-                if not self._count and self._timer is not None:
-                    self._timer.cancel()
-                    self._timer = None
-
-        return remove
+    def remove(self, beating: Beating) -> None:
+        """End it, if it goes on."""
+        slot = self._slot_of.pop(beating, None)
+        if slot is None:
+            return
+        del slot[beating]
+        if not self._slot_of and self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _tick(self) -> None:
         self._timer = asyncio.get_running_loop().call_later(self._step, self._tick)

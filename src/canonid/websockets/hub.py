@@ -15,8 +15,8 @@ from canonid.aliases import Store
 from canonid.core import Identity, Registry
 from canonid.counters import Counters
 from canonid.errors import NotFound, ScopeClosed, StoreError, UnknownName
-from canonid.scopes import LiveScope, Release, Scope, ScopeTree, Snapshot
-from canonid.websockets.admission import Admission
+from canonid.scopes import LiveScope, ScopeTree, Snapshot
+from canonid.websockets.admission import Admission, Admitted
 from canonid.websockets.background import Background
 from canonid.websockets.backplane import Backplane, RunRecord, topic_channel, user_channel
 from canonid.websockets.backpressure import Backpressure, Policy
@@ -25,7 +25,7 @@ from canonid.websockets.cancelling import cancelled
 from canonid.websockets.closes import Close, Closes
 from canonid.websockets.codes import Code, Ending, Refusal, ending, shown, sole, unavailable
 from canonid.websockets.connection import Connection, Queued
-from canonid.websockets.handshake import Authenticate, Handshake, check_origin
+from canonid.websockets.handshake import Authenticate, Handshake, check_origin, within
 from canonid.websockets.hearing import Hearing
 from canonid.websockets.heartbeats import Heartbeats
 from canonid.websockets.limits import Limits, check_limits
@@ -93,6 +93,7 @@ class Hub:
         self.counters = Counters()
         self.traffic = Traffic()
         self.backpressure = Backpressure(backpressure)
+        self.heartbeats = Heartbeats(limits.heartbeat)
         self._store = store
         self._origins = frozenset(origins)
         self._allow_missing_origin = allow_missing_origin
@@ -101,7 +102,6 @@ class Hub:
         self._bodies = Bodies(registry, store, ids or {}, limits.ids_per_message, self.counters)
         self._on_message: OnMessage | None = None
         self._backplane = backplane
-        self._heartbeats = Heartbeats(limits.heartbeat)
         self._background = Background()
         self._present = Presence()
         self._records = Records(registry, store, mint, clock, self.counters)
@@ -112,7 +112,7 @@ class Hub:
         self._logins = Logins(self.tree, self._present, backplane, limits.session_grace, clock)
         self._admission = Admission(
             self,
-            authenticate or self._redeem,
+            within(limits.auth_timeout, authenticate) if authenticate else self._redeem,
             self._records,
             self._logins,
             self._present,
@@ -356,22 +356,15 @@ class Hub:
 
     async def _serve(self, scope: Event, receive: Receive, send: Send) -> None:
         socket = Socket(scope, receive, send)
-        handshake = Handshake(scope["path"], scope.get("query_string", b""), socket.headers, socket.offered)
         connection = None
         why = ending(Code.RESTARTING)  # the server cancels what runs too long after it was told to stop
         self._present.handshakes += 1
         try:
             try:
-                await socket.accept()
-                if self._present.handshakes > self._limits.handshakes:
-                    raise Refusal("too many handshakes", Code.OVERLOADED, limit="handshakes")
-                check_origin(handshake, self._origins, self._allow_missing_origin)
-                self._check_joined()
-                admitted = await self._admission.admit(socket, handshake)
-                connection = admitted.connection
+                connection, session, live, seconds = await self._let_in(socket, scope)
             finally:
                 self._present.handshakes -= 1
-            why = await self._serve_admitted(*admitted)
+            why = await self._serve_admitted(connection, session, live, seconds)
         except Gone as gone:
             why = gone.ending
         except GeneratorExit:
@@ -388,6 +381,16 @@ class Hub:
             self.closes.add(Close(identity, principal, why.code, why.reason, why.ours, cut, at))
             self.counters.add("closes", code=shown(why), ours=str(why.ours).lower())
 
+    async def _let_in(self, socket: Socket, scope: Event) -> Admitted:
+        await socket.accept()
+        if self._present.handshakes > self._limits.handshakes:
+            raise Refusal("too many handshakes", Code.OVERLOADED, limit="handshakes")
+        headers = tuple(scope.get("headers") or ())
+        handshake = Handshake(scope["path"], scope.get("query_string", b""), headers, socket.offered)
+        check_origin(handshake, self._origins, self._allow_missing_origin)
+        self._check_joined()
+        return await self._admission.admit(socket, handshake)
+
     def _refused(self, error: BaseException) -> Ending:
         if isinstance(error, StoreError):
             return unavailable(error, "handshake", self.counters)
@@ -401,16 +404,13 @@ class Hub:
     async def _serve_admitted(
         self, connection: Connection, session: Session, live: LiveScope, seconds: float
     ) -> Ending:
-        assert isinstance(live.local, Scope)
         self._present.arrive(connection)
-        session.keep(connection)
         try:
             logs.bind(connection.lineage)
-            await connection.send({"type": "ready", "connection": connection.id, "session": session.id})
-            await connection.serve(live.local, seconds)
+            await connection.serve(seconds)
         finally:
             self._present.leave(connection)
-            session.leave(connection)
+            session.leave(connection.id)
             try:
                 await live.close()
             finally:
@@ -427,7 +427,7 @@ class Hub:
             return None
         ticket = self.tickets.redeem(token)
         if ticket is None and self._backplane is not None:
-            return await self._backplane.take_ticket(token)
+            return await within(self._limits.auth_timeout, self._backplane.take_ticket)(token)
         return ticket
 
     # What connections ask of their hub
@@ -441,10 +441,6 @@ class Hub:
     def may_send(self) -> bool:
         """Whether nobody else can have taken over what this process holds."""
         return self._backplane is None or self._backplane.may_send
-
-    def beats(self, connection: Connection) -> Release:
-        """Ping a connection once a heartbeat, until what this gives is called."""
-        return self._heartbeats.add(connection)
 
     async def deliver(self, connection: Connection, message: Message) -> None:
         """A message for the application, unless that is stopping: then the client is told to come back."""

@@ -7,7 +7,6 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 from contextvars import Context
 from typing import cast
-from weakref import WeakValueDictionary
 
 from canonid.aliases import Lineage
 from canonid.core import Identity
@@ -40,7 +39,8 @@ class Logins:
         self._grace = grace
         self._clock = clock
         self._logged_out: dict[str, float] = {}
-        self._opening: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._opening: dict[str, asyncio.Event] = {}
+        self._on_expiry = self._expire  # one for all
 
     async def settled(self, session_id: str) -> Session | None:
         """The live session, if there is one here; waits while one of this ID is ending."""
@@ -60,19 +60,33 @@ class Logins:
                 return session
         raise ScopeClosed(f"session {lineage.child} was logged out; start runs in a live one")
 
-    async def open(self, lineage: Lineage) -> Session:
-        """The live session, joined or opened, logged out or not. ScopeClosed while others are closing it."""
-        async with self._opening.setdefault(lineage.child, asyncio.Lock()):
-            session = await self.settled(lineage.child)
-            if session is not None:
-                return session
-            identity = Identity("session", lineage.child)
-            scope = await self.tree.open(
-                "session", lineage.text, principal=lineage.principal, identity=identity, joined=True
-            )
-            session = Session(scope, self._grace, self._expire)
-            self._present.sessions[session.id] = session
-            return session
+    async def open(self, lineage: Lineage, keeper: object = None) -> Session:
+        """The live session, joined or opened, logged out or not. ScopeClosed while others are closing it.
+
+        With a `keeper` it stays open until that has left.
+        """
+        while (session := await self.settled(lineage.child)) is None:
+            if (opening := self._opening.get(lineage.child)) is not None:
+                await opening.wait()
+                continue
+            opening = self._opening[lineage.child] = asyncio.Event()
+            try:
+                return await self._opened(lineage, keeper)
+            finally:
+                del self._opening[lineage.child]
+                opening.set()
+        if keeper is not None:
+            session.keep(keeper)
+        return session
+
+    async def _opened(self, lineage: Lineage, keeper: object) -> Session:
+        identity = Identity("session", lineage.child)
+        scope = await self.tree.open(
+            "session", lineage.text, principal=lineage.principal, identity=identity, joined=True
+        )
+        session = Session(scope, self._grace, self._on_expiry, keeper)
+        self._present.sessions[session.id] = session
+        return session
 
     async def over_since(self, session_id: str) -> float:
         """When it was last logged out, in any process, within the last 10 minutes; else NEVER. StoreError."""

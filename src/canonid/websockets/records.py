@@ -29,7 +29,7 @@ class Records:
         self._registry = registry
         self._store = store
         self._recorder = Recorder(store)
-        self._mint: Mint = mint or (lambda kind, parent: registry.mint(kind))
+        self._mint = mint
         self._clock = clock
         self._counters = counters
 
@@ -40,7 +40,7 @@ class Records:
     async def born(self, session: Lineage) -> Lineage:
         """A new connection of a session."""
         text = self._minted("connection", session)
-        child = self._registry.identify(text, "connection").canonical
+        child = text if self._mint is None else self._registry.identify(text, "connection").canonical
         lineage = Lineage(
             child, "connection", session.child, "session", session.principal, text, self._clock()
         )
@@ -81,6 +81,6 @@ class Records:
         return names, None
 
     def _minted(self, kind: str, parent: Lineage) -> str:
-        text = self._mint(kind, parent)
+        text = self._registry.mint(kind) if self._mint is None else self._mint(kind, parent)
         self._counters.add("minted", kind=kind)
         return text

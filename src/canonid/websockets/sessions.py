@@ -11,7 +11,9 @@ from canonid.scopes import LiveScope, Scope
 class Session:
     """A session's scope and who keeps it open."""
 
-    def __init__(self, scope: LiveScope, grace: float, expire: Callable[[Session], None]) -> None:
+    def __init__(
+        self, scope: LiveScope, grace: float, expire: Callable[[Session], None], keeper: object = None
+    ) -> None:
         assert isinstance(scope.local, Scope)
         self.id = scope.canonical
         self.principal = scope.principal
@@ -22,7 +24,10 @@ class Session:
         self._expire = expire
         self._keepers: set[object] = set()
         self._countdown: asyncio.TimerHandle | None = None
-        self._count_down()
+        if keeper is None:
+            self._count_down()
+        else:
+            self._keepers.add(keeper)
 
     @property
     def over(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import Any, Protocol
 
 from canonid.websockets.codes import Ending
 from canonid.websockets.wire import PROTOCOL
@@ -13,13 +13,17 @@ Event = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Event]]
 Send = Callable[[Event], Awaitable[None]]
 
-# Extensions of the server, where it is ours:
-ABORT = "canonid.abort"  # cuts a transport at once, buffered or not
-WRITE = "canonid.write"  # writes a text at once, if the client keeps up
+EXTENSION = "canonid.transport"  # of the server, where it is ours
 
 
-def _never(text: str) -> bool:
-    return False
+class Transport(Protocol):
+    """What the server lets us do beyond ASGI."""
+
+    def abort(self) -> None:
+        """Cut it at once, buffered or not."""
+
+    def write_text(self, text: str) -> bool:
+        """Write a message at once; False if the client does not keep up, or is not there any more."""
 
 
 class Gone(Exception):
@@ -38,14 +42,11 @@ class Socket:
 
     def __init__(self, scope: Event, receive: Receive, send: Send) -> None:
         self.offered: tuple[str, ...] = tuple(scope.get("subprotocols") or ())
-        self.headers: tuple[tuple[bytes, bytes], ...] = tuple(scope.get("headers") or ())
         self.cut = False
         self._closed = False
         self._receive = receive
         self._send = send
-        extensions = scope.get("extensions") or {}
-        self._abort: Callable[[], None] | None = extensions.get(ABORT)
-        self.write: Callable[[str], bool] = extensions.get(WRITE, _never)
+        self._transport: Transport | None = (scope.get("extensions") or {}).get(EXTENSION)
 
     async def accept(self) -> None:
         """Complete the handshake: always, since a refusal before it is an HTTP 403 (1006 to a browser)."""
@@ -59,6 +60,10 @@ class Socket:
         if event["type"] == "websocket.disconnect":
             raise Gone(Ending(event.get("code") or 1005, event.get("reason") or "", ours=False))
         return event
+
+    def write(self, text: str) -> bool:
+        """Write a text at once; False where the server can't, or the client doesn't keep up."""
+        return self._transport is not None and self._transport.write_text(text)
 
     async def send(self, text: str) -> None:
         """Write a text, waiting while the client's buffers are full. Raises Gone."""
@@ -80,8 +85,8 @@ class Socket:
 
     def _cut(self) -> None:
         self.cut = True
-        if self._abort is not None:
-            self._abort()
+        if self._transport is not None:
+            self._transport.abort()
 
     async def _sent(self, event: Event) -> None:
         try:

@@ -17,9 +17,13 @@ GONE = "run_gone"  # in place of events: they are no longer kept
 
 
 class Subscriber(Protocol):
-    subscriptions: set[Stream]
-
     def put(self, entry: Entry) -> bool: ...
+
+    def begins(self, stream: Stream) -> bool:
+        """It is told what comes from now on; False if it has ended."""
+
+    def ends(self, stream: Stream) -> None:
+        """It is told no more."""
 
 
 class Stream(ABC):
@@ -67,16 +71,15 @@ class Stream(ABC):
         self._came()
         if last_seq < self.seq:
             subscriber.put(self._replay(last_seq + 1, self.seq))
-        if not self.ended:
+        if not self.ended and subscriber.begins(self):
             self._subscribers[subscriber] = None
-            subscriber.subscriptions.add(self)
 
     def detach(self, subscriber: Subscriber) -> None:
         """Stop receiving."""
         if subscriber not in self._subscribers:
             return
         del self._subscribers[subscriber]
-        subscriber.subscriptions.discard(self)
+        subscriber.ends(self)
         if not self._subscribers and not self.ended:
             self._last_left()
 
@@ -96,7 +99,7 @@ class Stream(ABC):
         if final:
             self.ended = True
             for subscriber in self._subscribers:
-                subscriber.subscriptions.discard(self)
+                subscriber.ends(self)
             self._subscribers.clear()
 
     def _skip_to(self, seq: int) -> None:

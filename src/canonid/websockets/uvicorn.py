@@ -16,7 +16,7 @@ from __future__ import annotations
 from typing import Any
 
 from canonid.errors import MissingExtra
-from canonid.websockets.socket import ABORT, WRITE
+from canonid.websockets.socket import EXTENSION
 
 try:
     from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
@@ -43,8 +43,19 @@ class Protocol(WebSocketsSansIOProtocol):
     def handle_connect(self, event: Request) -> None:
         super().handle_connect(event)
         if not self.handshake_complete:
-            extensions: dict[str, Any] = {ABORT: self.transport.abort, WRITE: self.write_text}
-            self.scope["extensions"] = {**(self.scope["extensions"] or {}), **extensions}
+            extensions: Any = self.scope["extensions"]
+            extensions[EXTENSION] = self
+
+    def start_keepalive(self) -> None:
+        # The handshake is over. Its headers, which the application has in its scope, would be kept twice
+        # more for as long as the connection lasts.
+        self.request.headers.clear()
+        self.response.headers.clear()
+        super().start_keepalive()
+
+    def abort(self) -> None:
+        """Cut the transport at once, buffered or not."""
+        self.transport.abort()
 
     def write_text(self, text: str) -> bool:
         """Write a message at once; False if the client does not keep up, or is not there any more."""
