@@ -14,7 +14,7 @@ from canonid.errors import ScopeClosed, StoreError
 from canonid.websockets import Connection, Hub, Run
 from canonid.websockets.valkey import ValkeyBackplane
 from faults import fault
-from stores import Proxy, Server, free_port
+from stores import Proxy, Server, aside, free_port
 
 Make = Callable[..., Any]
 AWAY = (1013, "try again; a store does not answer")
@@ -77,6 +77,46 @@ def test_who_was_told_ready_is_reached_and_who_is_refused_was_not_told(pair: Mak
         assert messages == []
 
     b.run(both(a, main()))
+
+
+def test_who_is_slow_to_be_let_in_has_a_place_once_it_is_claimed_and_is_told_last(
+    world: Make, shared_valkey: Server
+) -> None:
+    proxy = Proxy(shared_valkey.port)
+    limits = {"connections_per_principal": 3}
+    with aside(proxy) as tell:
+        a, b = (
+            world(backplane=ValkeyBackplane(url, lease=60), limits=limits)
+            for url in (proxy.url, shared_valkey.url)
+        )
+
+        async def slow(person: Any, step: bytes) -> Any:
+            """A client that process a lets in up to that step, in which the store does not answer."""
+            tell(proxy.hang_at, step)
+            client = await a.connect(person)
+            await a.until(lambda: proxy.hangs)
+            return client
+
+        async def main() -> None:
+            person, other = a.person(), a.person()
+            for w in (a, b):
+                await w.ready(person)
+                await w.ready(other)
+
+            client = await slow(person, b"_claim")
+            await b.ready(person)
+            tell(proxy.heal)
+            messages: list[Any] = []
+            assert await client.ended(messages) == (1008, "too many connections")
+            assert messages == []
+
+            client = await slow(other, b"_live")
+            assert await (await b.connect(other)).ended() == (1008, "too many connections")
+            tell(proxy.heal)
+            assert (await client.receive())["type"] == "ready"
+
+        b.run(both(a, main()))
+        a.server.__exit__()
 
 
 @fault(
