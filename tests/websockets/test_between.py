@@ -82,20 +82,19 @@ def test_who_was_told_ready_is_reached_and_who_is_refused_was_not_told(pair: Mak
 def test_who_is_slow_to_be_let_in_has_a_place_once_it_is_claimed_and_is_told_last(
     world: Make, shared_valkey: Server
 ) -> None:
-    proxy = Proxy(shared_valkey.port)
+    proxies = [Proxy(shared_valkey.port) for _ in "ab"]
     limits = {"connections_per_principal": 3}
-    with aside(proxy) as tell:
-        a, b = (
-            world(backplane=ValkeyBackplane(url, lease=60), limits=limits)
-            for url in (proxy.url, shared_valkey.url)
-        )
+    with aside(proxies[0]) as tell_a, aside(proxies[1]) as tell_b:
+        a, b = (world(backplane=ValkeyBackplane(proxy.url, lease=60), limits=limits) for proxy in proxies)
+        places = {a: (proxies[0], tell_a), b: (proxies[1], tell_b)}
 
-        async def slow(person: Any, step: bytes) -> Any:
-            """A client that process a lets in up to that step, in which the store does not answer."""
+        async def slow(w: Any, person: Any, step: bytes) -> tuple[Any, Callable[[], None]]:
+            """A client let in up to that step, in which the store does not answer; and how to go on."""
+            proxy, tell = places[w]
             tell(proxy.hang_at, step)
-            client = await a.connect(person)
-            await a.until(lambda: proxy.hangs)
-            return client
+            client = await w.connect(person)
+            await w.until(lambda: proxy.hangs)
+            return client, lambda: tell(proxy.heal)
 
         async def main() -> None:
             person, other = a.person(), a.person()
@@ -103,20 +102,24 @@ def test_who_is_slow_to_be_let_in_has_a_place_once_it_is_claimed_and_is_told_las
                 await w.ready(person)
                 await w.ready(other)
 
-            client = await slow(person, b"_claim")
+            client, go_on = await slow(a, person, b"_claim")
             await b.ready(person)
-            tell(proxy.heal)
+            go_on()
             messages: list[Any] = []
             assert await client.ended(messages) == (1008, "too many connections")
             assert messages == []
 
-            client = await slow(other, b"_live")
-            assert await (await b.connect(other)).ended() == (1008, "too many connections")
-            tell(proxy.heal)
-            assert (await client.receive())["type"] == "ready"
+            first, first_goes_on = await slow(a, other, b"_live")
+            second, second_goes_on = await slow(b, other, b"_live")
+            first_goes_on()
+            assert (await first.receive())["type"] == "ready", "it came first, and there was room"
+            second_goes_on()
+            assert await second.ended(messages) == (1008, "too many connections")
+            assert messages == []
 
         b.run(both(a, main()))
-        a.server.__exit__()
+        for w in (a, b):
+            w.server.__exit__()
 
 
 @fault(
