@@ -87,6 +87,7 @@ class Proxy:
         self._open = asyncio.Event()
         self._open.set()
         self._refusing = False
+        self._word: bytes | None = None
         self._writers: set[asyncio.StreamWriter] = set()
 
     async def __aenter__(self) -> Proxy:
@@ -114,8 +115,17 @@ class Proxy:
         """Passes nothing on any more, and closes nothing."""
         self._open.clear()
 
+    def hang_at(self, word: bytes) -> None:
+        """Hangs as soon as somebody says that word, which is not passed on."""
+        self._word = word
+
+    @property
+    def hangs(self) -> bool:
+        return not self._open.is_set()
+
     def heal(self) -> None:
         self._refusing = False
+        self._word = None
         self._open.set()
 
     def point_at(self, upstream: int) -> None:
@@ -149,6 +159,8 @@ class Proxy:
 
     async def _pass_on(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
         while data := await source.read(65536):
+            if self._word is not None and self._word in data:
+                self.hang()
             await self._open.wait()
             target.write(data)
             await target.drain()

@@ -353,6 +353,7 @@ def test_a_session_goes_on_in_one_process_when_it_is_left_in_the_other(pair: Mak
     b.run(a_then(a, main()))
 
 
+@anywhere
 def test_a_user_has_so_many_connections_over_all_processes(pair: Make) -> None:
     a, b = pair(limits={"connections_per_principal": 3})
 

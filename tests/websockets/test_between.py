@@ -14,7 +14,7 @@ from canonid.errors import ScopeClosed, StoreError
 from canonid.websockets import Connection, Hub, Run
 from canonid.websockets.valkey import ValkeyBackplane
 from faults import fault
-from stores import Proxy, Server, free_port
+from stores import Proxy, Server, aside, free_port
 
 Make = Callable[..., Any]
 AWAY = (1013, "try again; a store does not answer")
@@ -77,6 +77,49 @@ def test_who_was_told_ready_is_reached_and_who_is_refused_was_not_told(pair: Mak
         assert messages == []
 
     b.run(both(a, main()))
+
+
+def test_who_is_slow_to_be_let_in_has_a_place_once_it_is_claimed_and_is_told_last(
+    world: Make, shared_valkey: Server
+) -> None:
+    proxies = [Proxy(shared_valkey.port) for _ in "ab"]
+    limits = {"connections_per_principal": 3}
+    with aside(proxies[0]) as tell_a, aside(proxies[1]) as tell_b:
+        a, b = (world(backplane=ValkeyBackplane(proxy.url, lease=60), limits=limits) for proxy in proxies)
+        places = {a: (proxies[0], tell_a), b: (proxies[1], tell_b)}
+
+        async def slow(w: Any, person: Any, step: bytes) -> tuple[Any, Callable[[], None]]:
+            """A client let in up to that step, in which the store does not answer; and how to go on."""
+            proxy, tell = places[w]
+            tell(proxy.hang_at, step)
+            client = await w.connect(person)
+            await w.until(lambda: proxy.hangs)
+            return client, lambda: tell(proxy.heal)
+
+        async def main() -> None:
+            person, other = a.person(), a.person()
+            for w in (a, b):
+                await w.ready(person)
+                await w.ready(other)
+
+            client, go_on = await slow(a, person, b"_claim")
+            await b.ready(person)
+            go_on()
+            messages: list[Any] = []
+            assert await client.ended(messages) == (1008, "too many connections")
+            assert messages == []
+
+            first, first_goes_on = await slow(a, other, b"_live")
+            second, second_goes_on = await slow(b, other, b"_live")
+            first_goes_on()
+            assert (await first.receive())["type"] == "ready", "it came first, and there was room"
+            second_goes_on()
+            assert await second.ended(messages) == (1008, "too many connections")
+            assert messages == []
+
+        b.run(both(a, main()))
+        for w in (a, b):
+            w.server.__exit__()
 
 
 @fault(

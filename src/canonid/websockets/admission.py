@@ -139,18 +139,24 @@ class Admission:
             raise
         try:
             if self._backplane is not None:
-                await self._check_room(session.principal)
+                await self._check_room(session, lineage.child)
             await self._check_may_enter(session_lineage, issued_at)
         except BaseException:
             await scope.close()
             raise
         return scope
 
-    async def _check_room(self, principal: str) -> None:
-        """Refusal if this connection is one too many, over all processes."""
-        roots = await self._logins.tree.live(principal)
-        connections = [node for root in roots for node in root.children if node.kind == "connection"]
-        if len(connections) > self._limits.connections_per_principal:
+    async def _check_room(self, session: Session, connection: str) -> None:
+        """Refusal if this connection is one too many, over all processes.
+
+        Who came to the session after it does not count: of two at once for the last place, one has it.
+        """
+        ahead = 0
+        for root in await self._logins.tree.live(session.principal):
+            names = [node.canonical for node in root.children if node.kind == "connection"]
+            own = root.canonical == session.id and connection in names
+            ahead += names.index(connection) if own else len(names)
+        if ahead >= self._limits.connections_per_principal:
             raise Refusal("too many connections", limit="connections_per_principal")
 
     async def _check_may_enter(self, session: Lineage, issued_at: float) -> None:
