@@ -22,8 +22,8 @@ from canonid.websockets.sessions import Session
 from canonid.websockets.socket import Socket
 from canonid.websockets.tickets import Ticket
 
-TRIES = 100  # to enter a session that another process is still closing
-AGAIN = 0.05  # seconds between two of them
+PATIENCE = 5.0  # seconds for another process to close the session that is to be entered
+AGAIN = 0.05  # seconds between two tries
 
 
 class Admitted(NamedTuple):
@@ -82,7 +82,9 @@ class Admission:
     ) -> Admitted:
         """Waits while another process is closing the session. Refusal (1013) if that takes too long."""
         assert ticket.issued_at is not None
-        for _ in range(TRIES):
+        loop = asyncio.get_running_loop()
+        until = loop.time() + PATIENCE
+        while loop.time() < until:
             try:
                 return await self._enter(socket, session, lineage, ticket.issued_at, ticket.expires_at)
             except ClaimConflict:
