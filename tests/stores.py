@@ -32,11 +32,14 @@ class Server:
     def __init__(self, *options: str, binary: str | Path = BINARY, port: int | None = None) -> None:
         self.port = port or free_port()
         self.folder = Path(tempfile.mkdtemp(prefix="canonid-store-"))
-        self._command = [
-            str(binary), "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder),
-            "--save", "", "--appendonly", "no", "--repl-diskless-sync-delay", "0", *options,
-        ]  # fmt: skip
+        self._command = [str(binary), *self._arguments(), *options]
         self.start()
+
+    def _arguments(self) -> list[str]:
+        return [
+            "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder),
+            "--save", "", "--appendonly", "no", "--repl-diskless-sync-delay", "0",
+        ]  # fmt: skip
 
     @property
     def url(self) -> str:
@@ -77,6 +80,27 @@ class Server:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+class Watcher(Server):
+    """A sentinel that watches a primary under the name `store`, and looks at it often."""
+
+    def __init__(self, primary: Server, quorum: int) -> None:
+        self._primary = primary
+        self._quorum = quorum
+        super().__init__("--sentinel")
+        for period in ("info-period", "ping-period", "ask-period", "publish-period"):
+            assert self.ask("SENTINEL", "DEBUG", period, "200") == "+OK"
+        assert self.ask("SENTINEL", "DEBUG", "election-timeout", "1000") == "+OK"
+
+    def _arguments(self) -> list[str]:
+        conf = self.folder / "sentinel.conf"
+        conf.write_text(
+            f"port {self.port}\nbind 127.0.0.1\ndir {self.folder}\n"
+            f"sentinel monitor store 127.0.0.1 {self._primary.port} {self._quorum}\n"
+            "sentinel down-after-milliseconds store 1000\nsentinel failover-timeout store 1500\n"
+        )
+        return [str(conf)]
 
 
 class Proxy:

@@ -14,6 +14,7 @@ import sys
 import time
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -28,9 +29,10 @@ from canonid.cli.main import main
 from canonid.core.declaring import BUILT_IN
 from canonid.core.grammar import TYPES
 from canonid.core.snowflake import READY, layout
+from canonid.scopes.valkey import ValkeyTree
 from canonid.testing import serve
 from canonid.websockets import Hub
-from stores import Server
+from stores import Server, Watcher
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -261,7 +263,22 @@ def test_the_python_of_the_scopes_page_prints_what_it_says(tmp_path, monkeypatch
     monkeypatch.chdir(tmp_path)
     kinds = "".join(f"[kinds.{kind}]\n" for kind in ("user", "session", "run", "tool"))
     Path("canonid.toml").write_text(kinds)
-    (code,), (printed,) = blocks(page, "python"), blocks(page, "text")
+    (code, _), (printed,) = blocks(page, "python"), blocks(page, "text")
     with Server() as server:
         exec(code.replace("redis://localhost:6379/0", server.url), {})
     assert capsys.readouterr().out == printed
+
+
+def test_the_client_of_a_sentinel_on_the_scopes_page_serves_a_tree():
+    _, code = blocks((ROOT / "docs" / "scopes.md").read_text(), "python")
+
+    async def main(port: int) -> None:
+        names: dict[str, Any] = {}
+        exec(code.replace('"sentinel-1", 26379', f'"127.0.0.1", {port}'), names)
+        async with names["sentinel"], names["client"] as client:
+            identify = Registry.from_toml("[kinds.user]\n[kinds.session]\n").identify
+            async with await ValkeyTree.join(client, identify) as tree:
+                assert tree.may_send
+
+    with Server() as server, Watcher(server, quorum=1) as watcher:
+        asyncio.run(main(watcher.port))

@@ -7,11 +7,14 @@ import json
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import Sentinel
+from redis.backoff import NoBackoff
 
-from stores import Server, free_port
+from stores import Server, Watcher, free_port
 
 SLOTS = ((0, 5460), (5461, 10922), (10923, 16383))
 BOOKKEEPING = {"store", "seq", "epochs", "released"}
@@ -84,3 +87,38 @@ def cluster() -> Iterator[list[Server]]:
 
         asyncio.run(form())
         yield servers
+
+
+class Watched(NamedTuple):
+    """A primary, its replica, and those who promote the replica when the primary dies."""
+
+    primary: Server
+    replica: Server
+    watchers: list[Watcher]
+
+    def sentinel(self) -> Sentinel:
+        """As an application makes it; both it and its clients are to be closed."""
+        addresses = [("127.0.0.1", watcher.port) for watcher in self.watchers]
+        return Sentinel(addresses, sentinel_kwargs={"socket_timeout": 0.5, "retry": Retry(NoBackoff(), 0)})
+
+    async def ready(self) -> bool:
+        """Whether all watchers know each other and the replica, which follows."""
+        async with self.sentinel() as sentinel:
+            states = [(await each.sentinel_masters())["store"] for each in sentinel.sentinels]
+        others = len(self.watchers) - 1
+        known = all(state["num-other-sentinels"] == others and state["num-slaves"] == 1 for state in states)
+        async with client(self.replica.url) as connection:
+            return known and (await connection.info("replication"))["master_link_status"] == "up"
+
+
+@contextmanager
+def watched(watchers: int) -> Iterator[Watched]:
+    """A primary and a replica that so many sentinels watch, of which most have to agree."""
+    with ExitStack() as stack:
+        primary = stack.enter_context(Server())
+        replica = stack.enter_context(Server("--replicaof", f"127.0.0.1 {primary.port}"))
+        quorum = watchers // 2 + 1
+        each = [stack.enter_context(Watcher(primary, quorum)) for _ in range(watchers)]
+        made = Watched(primary, replica, each)
+        asyncio.run(until(made.ready))
+        yield made

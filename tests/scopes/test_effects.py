@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 
 import pytest
 
@@ -59,6 +60,56 @@ def test_effects_of_a_killed_process_run_elsewhere(valkey, namespace, seen):
 
     asyncio.run(main())
     seen("a failed effect was tried again by another process; 5 keys, each done")
+
+
+@fault(
+    "effects of hundreds of releases fail for ever, or take longer together than a lease",
+    promised="all others run all the same, those that are tried again too",
+)
+@pytest.mark.parametrize(("hopeless", "seconds"), [(250, 0.0), (30, 0.05)], ids=["many", "slow"])
+def test_effects_that_fail_for_ever_keep_no_other_from_running(valkey, namespace, hopeless, seconds, seen):
+    tried: Counter[str] = Counter()
+
+    async def fail(released: Released) -> None:
+        tried[released.identity.canonical] += 1
+        if released.identity.canonical != "tool.999" or tried["tool.999"] == 1:
+            await asyncio.sleep(seconds)
+            raise OSError("the disk is away")
+
+    async def main():
+        async with trees(valkey, namespace, "a", effects={"tool": fail}) as (a,):
+
+            async def release(number: int) -> None:
+                async with await a.open("session", str(number), principal="ada") as session:
+                    await session.claim("tool", str(number))
+
+            for number in range(hopeless):
+                await release(number)
+            await until(lambda: tried["tool.0"] == 2)
+            await release(999)
+            await until(lambda: tried["tool.999"] == 2)
+
+    asyncio.run(main())
+    seen("each was tried again, and one that was released later ran at its second try")
+
+
+def test_an_effect_that_fails_keeps_none_of_the_same_release_from_running(valkey, namespace):
+    async def main():
+        done = set()
+
+        async def run(released: Released) -> None:
+            if released.identity.canonical == "tool.2":
+                raise OSError("the disk is away")
+            done.add(released.identity.canonical)
+
+        async with trees(valkey, namespace, "a", effects={"tool": run}) as (a,):
+            async with await a.open("session", "1", principal="ada") as session:
+                for number in (1, 2, 3):
+                    await session.claim("tool", str(number))
+            await until(lambda: done == {"tool.1", "tool.3"})
+            assert (await a.receipt("tool", "2")).effect == "pending"
+
+    asyncio.run(main())
 
 
 def test_a_receipt_tells_the_newest_release_and_what_waits(valkey, namespace):

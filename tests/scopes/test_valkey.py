@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 
 from canonid import ClaimConflict, ClaimRefused, NotFound, ScopeClosed, StoreError
 from canonid.scopes.valkey import ValkeyTree
+from canonid.scopes.valkey.store import Store
 from scopes.fleet import is_live, live, settled, trees
 from scopes.servers import client, leftovers, released, released_names, until
 from scopes.trees import resolve
@@ -410,5 +411,16 @@ def test_an_address_may_name_valkey_or_redis(valkey, namespace):
                 await tree.open("session", str(number), principal="ada")
         with pytest.raises(ValueError, match="scheme"):
             await ValkeyTree.join(valkey.replace("redis://", "http://"), resolve)
+
+    asyncio.run(main())
+
+
+def test_waiting_for_news_heeds_the_clients_own_time_limit(valkey, namespace):
+    async def main():
+        async with Redis.from_url(valkey, socket_timeout=0.6) as hasty:
+            store, key = Store(hasty, 3.0), f"{namespace}:news"
+            assert await store.read(key, block=1000, within=5.0) == []
+            await store.command("XGROUP", "CREATE", key, "group", "$", "MKSTREAM")
+            assert await store.read_group(key, "group", "a", count=1, block=1000, within=5.0) == []
 
     asyncio.run(main())

@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from redis.asyncio import RedisCluster
+from redis.asyncio.sentinel import Sentinel
 
 from canonid.websockets import Connection, Grace, Run
+from canonid.websockets.backplane import user_channel
 from canonid.websockets.metrics import HubCollector
 from canonid.websockets.valkey import ValkeyBackplane, journal, tickets
 from faults import fault
-from scopes.servers import client, cluster, until
+from scopes.servers import client, cluster, until, watched
 from stores import Proxy, Server, aside
 
 Make = Callable[..., Any]
@@ -43,6 +45,20 @@ class OverCluster(ValkeyBackplane):
     async def aclose(self) -> None:
         await super().aclose()
         await self._cluster.aclose()
+
+
+class OverSentinel(ValkeyBackplane):
+    """A backplane over the primary that sentinels name, whose clients end with it."""
+
+    def __init__(self, sentinel: Sentinel, **options: Any) -> None:
+        self._sentinel = sentinel
+        self._primary = sentinel.master_for("store")
+        super().__init__(self._primary, lease=2, **options)
+
+    async def aclose(self) -> None:
+        await super().aclose()
+        await self._primary.aclose()
+        await self._sentinel.aclose()
 
 
 @pytest.fixture
@@ -481,6 +497,54 @@ def test_events_that_a_fail_over_lost_are_written_again(
         for w in (a, b):
             w.server.__exit__()
     seen("each number once and in order, live and for one who comes later")
+
+
+@fault(
+    "a primary that a sentinel watches dies, or hands over, while a run goes on",
+    promised="processes hear each other over its replica; clients see each number once",
+)
+@pytest.mark.parametrize("how", ["dies", "hands over"])
+def test_processes_hear_each_other_after_a_sentinel_promoted_a_replica(
+    world: Make, how: str, seen: Callable[[str], None]
+) -> None:
+    with watched(1) as servers:
+        a, b = [world(backplane=OverSentinel(servers.sentinel(), process=name)) for name in "ab"]
+
+        async def main() -> None:
+            person, agent = a.person(), Agent()
+            clients = [await a.watching(person), await b.watching(person)]
+            await start(a, person, agent)
+
+            async def see(numbers: range) -> None:
+                await agent.publish(a, len(numbers))
+                for client in clients:
+                    assert [(await client.receive("event"))["seq"] for _ in numbers] == [*numbers]
+
+            await see(range(1, 4))
+            if how == "dies":
+                servers.primary.kill()
+            else:
+                await until(lambda: servers.watchers[0].ask("SENTINEL", "FAILOVER", "store") == "+OK")
+            await see(range(4, 7))
+            await a.until(lambda: a.hub.membership()["rejoined"] and b.hub.membership()["rejoined"])
+            await see(range(7, 10))
+            channel = user_channel(a.registry.canonical(person.user, "user"))
+
+            async def both_listen() -> bool:
+                return await a.server.call(a.hub._backplane._lines.listeners(channel)) == 2
+
+            await until(both_listen)
+            assert await a.server.call(a.hub.send_to_user(person.user, {"type": "m"})) == 1
+            for client in clients:
+                await client.receive("m")
+            await agent.end(a)
+            for client in clients:
+                assert numbers(await client.events()) == [10]
+
+        b.run(a_then(a, main()))
+        for w in (a, b):
+            w.server.__exit__()
+    seen("heard again in both processes; each number once and in order")
 
 
 @fault(

@@ -321,7 +321,7 @@ def test_a_hub_with_a_backplane_starts_nothing_before_its_lifespan(
 ) -> None:
     async def main() -> None:
         hub = Hub(registry, store, backplane=ValkeyBackplane(shared_valkey.url, lease=2))
-        with pytest.raises(RuntimeError, match="lifespan"):
+        with pytest.raises(StoreError, match="lifespan"):
             await hub.start_run("session", thread="thread", execute=for_ever)
 
     asyncio.run(main())

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager, nullcontext, suppress
 from functools import partial
+from traceback import format_exc
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -123,6 +124,7 @@ class Hub:
         self._hearing: Hearing | None = None
         if backplane is not None:
             self._hearing = Hearing(backplane, self._present, self._runs, self._sending, self._background)
+        self._unjoined = "the hub has not joined its backplane: serve it with lifespan=hub.lifespan"
         self._drain_on_sigterm = drain_on_sigterm
 
     # What the application calls
@@ -209,7 +211,8 @@ class Hub:
 
         It belongs to the session of `owner` (a connection of it, or its ID) and ends with it, not with any
         connection. Raises NotFound unless the thread is the owner's; ScopeClosed if the session was logged
-        out (remembered for 10 minutes at least) and is not live again, or if the hub shuts down.
+        out (remembered for 10 minutes at least) and is not live again, or if the hub shuts down; StoreError
+        if it has not joined its backplane.
         """
         _check_run(execute, on_last_detach)
         self._check_joined()
@@ -273,7 +276,11 @@ class Hub:
         drain = partial(self.shutdown, self._limits.shutdown_grace)
         try:
             if self._backplane is not None:
-                await self._join(self._backplane)
+                try:
+                    await self._join(self._backplane)
+                except StoreError as error:
+                    self._unjoined = f"the hub could not join its backplane: {error}"
+                    raise StoreError(self._unjoined) from None
             with before_sigterm(drain) if self._drain_on_sigterm else nullcontext():
                 yield
         finally:
@@ -347,9 +354,16 @@ class Hub:
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
-        async with self.lifespan(self):
-            await send({"type": "lifespan.startup.complete"})
-            await receive()
+        doing = "startup"
+        try:
+            async with self.lifespan(self):
+                await send({"type": "lifespan.startup.complete"})
+                doing = "shutdown"
+                await receive()
+        except Exception:
+            # A server that only sees it raise takes it that there is no lifespan, and serves all the same.
+            await send({"type": f"lifespan.{doing}.failed", "message": format_exc()})
+            raise
         await send({"type": "lifespan.shutdown.complete"})
 
     # One connection, from the handshake to its end
@@ -542,7 +556,7 @@ class Hub:
 
     def _check_joined(self) -> None:
         if self._backplane is not None and self._logins.tree is self.tree:
-            raise RuntimeError("the hub has not joined its backplane: serve it with lifespan=hub.lifespan")
+            raise StoreError(self._unjoined)
 
     def _fenced(self) -> None:
         """Others have taken over what this process held; its clients come back, and find it there."""

@@ -14,6 +14,7 @@ log = logging.getLogger("canonid.scopes")
 
 BLOCK = 1000  # milliseconds
 PAGE = 20
+START = "0-0"
 SILENT = 3600.0  # seconds after which a process that asks for no work is no longer one of those who do it
 
 Effect = Callable[[Released], Awaitable[object]]
@@ -38,6 +39,7 @@ class Effects:
         self._effect = effect
         self._process = process
         self._lease = lease
+        self._looked_at = START  # up to which record, of those that were begun
 
     async def register(self, since: str = "$") -> None:
         """From now on releases wait for this effect. `StoreError`."""
@@ -54,38 +56,46 @@ class Effects:
                 await self.register("0")  # if the group is gone, so is the stream: all that is in it is new
                 await self._store.call(self._prefix, "dismiss", self._group, int(SILENT * 1000))
                 while True:
-                    for entry in await self._next():
-                        await self._run(entry)
+                    begun = await self._begun()
+                    await self._run_each(begun)
+                    at_rest = not begun and self._looked_at == START
+                    await self._run_each(await self._new(BLOCK if at_rest else 1))
             except StoreError as error:
                 log.debug("effects of %s wait for the store: %s", self._kind, error)
                 await asyncio.sleep(self._lease / 4)
 
-    async def _next(self) -> list[Entry]:
-        """Those that somebody began a lease ago and did not end, then new ones."""
-        idle = int(self._lease * 1000)
-        taken = await self._store.command(
-            "XAUTOCLAIM", self._key, self._group, self._process, idle, "0-0", "COUNT", PAGE
+    async def _begun(self) -> list[Entry]:
+        """The next ones that somebody began a lease ago and did not end."""
+        # The server looks at some hundred in one call: from the start each time, it would never see the rest.
+        idle, after = int(self._lease * 1000), self._looked_at
+        self._looked_at, taken, *_ = await self._store.command(
+            "XAUTOCLAIM", self._key, self._group, self._process, idle, after, "COUNT", PAGE
         )
-        if taken[1]:
-            return [entry_of(entry) for entry in taken[1] if entry[1]]
+        return [entry_of(entry) for entry in taken if entry[1]]
+
+    async def _new(self, block: int) -> list[Entry]:
+        within = block / 1000 + self._lease
         return await self._store.read_group(
-            self._key, self._group, self._process, count=PAGE, block=BLOCK, within=BLOCK / 1000 + self._lease
+            self._key, self._group, self._process, count=PAGE, block=block, within=within
         )
 
-    async def _run(self, entry: Entry) -> None:
+    async def _run_each(self, entries: list[Entry]) -> None:
+        for entry in entries:
+            try:
+                every = [released for released in read(entry) if released.identity.kind == self._kind]
+            except StoreError:
+                log.exception("a record of what was released is left out")
+                every = []
+            if all([await self._is_done(released) for released in every]):
+                await self._store.command("XACK", self._key, self._group, entry[0])
+
+    async def _is_done(self, released: Released) -> bool:
         try:
-            every = list(read(entry))
-        except StoreError:
-            log.exception("a record of what was released is left out")
-            every = []
-        try:
-            for released in every:
-                if released.identity.kind == self._kind:
-                    await self._effect(released)
+            await self._effect(released)
         except NotYet as reason:
             log.debug("an effect of %s has to wait: %s", show(self._kind), reason)
-            return
+            return False
         except Exception:
             log.exception("an effect of %s failed; it is tried again", show(self._kind))
-            return
-        await self._store.command("XACK", self._key, self._group, entry[0])
+            return False
+        return True

@@ -106,14 +106,14 @@ class Store:
 
     async def read(self, key: str, *, block: int, within: float) -> list[Entry]:
         """Entries of a stream from its beginning; waits up to `block` milliseconds for the first."""
-        command = ("XREAD", "COUNT", 100, "BLOCK", block, "STREAMS", key, 0)
+        command = ("XREAD", "COUNT", 100, "BLOCK", self._at_most(block), "STREAMS", key, 0)
         return await self._read(key, command, within)
 
     async def read_group(
         self, key: str, group: str, consumer: str, *, count: int, block: int, within: float
     ) -> list[Entry]:
         """New entries of a stream for one consumer of a group; waits as `read`."""
-        options = ("COUNT", count, "BLOCK", block, "STREAMS", key, ">")
+        options = ("COUNT", count, "BLOCK", self._at_most(block), "STREAMS", key, ">")
         command = ("XREADGROUP", "GROUP", group, consumer, *options)
         return await self._read(key, command, within)
 
@@ -122,6 +122,12 @@ class Store:
         await end_tasks(self._calls)
         if self._owned:
             await self.client.aclose()
+
+    def _at_most(self, block: int) -> int:
+        """So many milliseconds, or half the time limit that the client sets each answer."""
+        client = self.client if isinstance(self.client, RedisCluster) else self.client.connection_pool
+        limit = client.connection_kwargs.get("socket_timeout")
+        return block if limit is None else max(1, min(block, int(500 * limit)))
 
     async def _read(self, key: str, command: Sequence[Argument], within: float) -> list[Entry]:
         async def call() -> Any:
