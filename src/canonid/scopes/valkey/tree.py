@@ -40,7 +40,7 @@ from canonid.scopes.valkey.entries import (
 )
 from canonid.scopes.valkey.lease import Pulse, now
 from canonid.scopes.valkey.local import LocalTree, taken
-from canonid.scopes.valkey.membership import Counts, Membership
+from canonid.scopes.valkey.membership import UNBOUNDED, Counts, Membership
 from canonid.scopes.valkey.receipts import Receipt, receipt
 from canonid.scopes.valkey.reservations import LASTS, Reservations
 from canonid.scopes.valkey.store import Store, bucket_of, end_tasks
@@ -307,6 +307,7 @@ class ValkeyTree:
     def close_entry(self, entry: SharedEntry, why: str) -> asyncio.Future[Closed]:
         """See `SharedScope.close`."""
         if entry._closing is None:
+            why = _kept(why)
             entry.covered = True
             entry.why = entry.why or why
             try:
@@ -327,7 +328,7 @@ class ValkeyTree:
         if scope.local is None:
             return
         if scope._leaving is None:
-            scope._leaving = self._begin(self._leave(scope, why))
+            scope._leaving = self._begin(self._leave(scope, _kept(why)))
         if not inside_a_cleanup():
             await asyncio.shield(scope._leaving)
 
@@ -378,7 +379,7 @@ class ValkeyTree:
         entry = cls(self, membership, identity, text, principal, parent, nonce, self.milliseconds(), flags)
         joined = flags == JOINED
         try:
-            answer = await membership.enter(entry, at_most or 0)
+            answer = await membership.enter(entry, UNBOUNDED if at_most is None else max(at_most, 0))
         except (StoreError, asyncio.CancelledError):
             membership.owe(entry.field, "" if joined else nonce, "no answer to its claim", joined=joined)
             raise
@@ -522,6 +523,11 @@ def _check_unicode(*texts: str) -> None:
             text.encode()
         except UnicodeEncodeError:
             raise InvalidId(f"{show(text)} is no Unicode text", text=text) from None
+
+
+def _kept(why: str) -> str:
+    """The reason, as a store can keep it: an error's text may hold half a surrogate pair."""
+    return str(why).encode("utf-8", "backslashreplace").decode()
 
 
 def _is_above(scope: SharedScope, entry: SharedEntry) -> bool:
