@@ -425,3 +425,17 @@ def test_a_ticket_that_one_process_keeps_itself_is_good_there_once(pair: Make) -
         assert (await (await a.connect(ticket=ticket)).ended())[0] == 4401
 
     b.run(both(a, main()))
+
+
+def test_a_session_without_grace_lasts_while_somebody_comes_in_or_begins_a_run(pair: Make) -> None:
+    a, b = pair(limits={"session_grace": 0.0})
+
+    async def main() -> None:
+        person = a.person()
+        run = await start(a, person)
+        await a.server.call(stop(run))
+        client = await b.ready(person)
+        await client.send(type="watch", thread=person.thread)
+        assert await client.receive("watching")
+
+    b.run(both(a, main()))

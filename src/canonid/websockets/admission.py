@@ -107,6 +107,16 @@ class Admission:
         if len(self._present.of_user[session_lineage.principal]) >= self._limits.connections_per_principal:
             raise Refusal("too many connections", limit="connections_per_principal")
         session = await self._logins.open(session_lineage)
+        with session.kept():
+            connection, scope = await self._connection_in(
+                session, session_lineage, lineage, socket, issued_at
+            )
+            session.keep(connection)
+        return Admitted(connection, session, scope, expires_at - self._clock())
+
+    async def _connection_in(
+        self, session: Session, session_lineage: Lineage, lineage: Lineage, socket: Socket, issued_at: float
+    ) -> tuple[Connection, LiveScope]:
         identity = Identity("connection", lineage.child)
         try:
             scope = await session.scope.open("connection", lineage.text, identity=identity)
@@ -117,6 +127,8 @@ class Admission:
             if self._backplane is not None:
                 await self._check_room(session.principal)
             await self._check_may_enter(session_lineage, issued_at)
+            if scope.closed:
+                raise ScopeClosed(f"connection {lineage.child} was closed while it was let in")
         except BaseException:
             await scope.close()
             raise
@@ -128,7 +140,7 @@ class Admission:
             session=session.id,
             principal=session.principal,
         )
-        return Admitted(connection, session, scope, expires_at - self._clock())
+        return connection, scope
 
     async def _check_room(self, principal: str) -> None:
         """Refusal if this connection is one too many, over all processes."""

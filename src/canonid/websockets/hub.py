@@ -221,8 +221,9 @@ class Hub:
             raise ScopeClosed("the hub is shutting down; nothing can be started any more")
         session = await self._logins.live(session_lineage)
         try:
-            scope = await session.scope.open("run", lineage.text, identity=Identity("run", lineage.child))
-            run = await self._runs.begin(session, scope, thread_lineage.child, execute, on_last_detach)
+            with session.kept():
+                scope = await session.scope.open("run", lineage.text, identity=Identity("run", lineage.child))
+                run = await self._runs.begin(session, scope, thread_lineage.child, execute, on_last_detach)
         except ScopeClosed:  # by another process, of which this one may not have heard yet
             self._logins.close(session, CLOSED)
             raise
@@ -403,7 +404,6 @@ class Hub:
     ) -> Ending:
         assert isinstance(live.local, Scope)
         self._present.arrive(connection)
-        session.keep(connection)
         try:
             logs.bind(connection.lineage)
             await connection.send({"type": "ready", "connection": connection.id, "session": session.id})

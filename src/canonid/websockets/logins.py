@@ -56,8 +56,9 @@ class Logins:
         since = await self.over_since(lineage.child)
         if since == NEVER or await self._is_live_elsewhere(lineage):
             session = await self.open(lineage)
-            if await self.over_since(lineage.child) == since:
-                return session
+            with session.kept():
+                if await self.over_since(lineage.child) == since:
+                    return session
         raise ScopeClosed(f"session {lineage.child} was logged out; start runs in a live one")
 
     async def open(self, lineage: Lineage) -> Session:
