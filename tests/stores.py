@@ -97,8 +97,12 @@ class Proxy:
     async def __aexit__(self, *_: object) -> None:
         self._server.close()
         self._open.set()
-        self.cut()
+        self.cut(refuse=True)
         await self._server.wait_closed()
+        await asyncio.sleep(0.05)  # for one that was accepted just before
+        while self._writers:
+            self.cut(refuse=True)
+            await asyncio.sleep(0.01)
 
     @property
     def url(self) -> str:

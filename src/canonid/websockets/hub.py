@@ -540,6 +540,7 @@ class Hub:
             limits=self._limits,
             release_timeout=2 * self._limits.close_timeout + 1,
             on_fenced=self._fenced,
+            on_rejoined=self._runs.put_back,
         )
         self.tree, self._logins.tree = backplane.tree.local, backplane.tree
         await self._hearing.begin()

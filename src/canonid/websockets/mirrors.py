@@ -15,7 +15,8 @@ from canonid.websockets.wire import encode
 
 log = logging.getLogger("canonid.websockets")
 
-AGAIN = 0.5  # seconds until a journal that can't be read is tried again
+AGAIN = 0.5  # seconds until a journal that can't be read, or a process that can't be told, is tried again
+PATIENCE = 60.0  # seconds in which a process is told to cancel a run; one that is dead for so long has none
 
 
 class Mirror(Stream):
@@ -109,7 +110,8 @@ class Mirrors:
     async def of(self, run: str, last_seq: int = 0) -> Mirror | None:
         """The mirror of a run, at least up to `last_seq` if there is so much; None if it is not known.
 
-        StoreError. Whoever asks attaches to it or drops it.
+        StoreError, also where the store has lost events and its executor has not written them again yet.
+        Whoever asks attaches to it or drops it.
         """
         while True:
             async with self._opening.setdefault(run, asyncio.Lock()):
@@ -124,6 +126,9 @@ class Mirrors:
             if self._mirrors.get(run) is mirror:  # else the last one who watched has left meanwhile
                 if kept is not None:
                     mirror.read(kept)
+                if last_seq > mirror.seq and not mirror.ended:
+                    self.drop(mirror)
+                    raise StoreError(f"the store lacks events of run {run} that were seen", path="valkey")
                 return mirror
 
     def hear(self, run: str, text: str) -> None:
@@ -177,7 +182,16 @@ class Mirrors:
         return mirror
 
     async def _tell_to_cancel(self, mirror: Mirror) -> None:
-        try:
-            await self.backplane.tell(process_channel(mirror.process), mirror.id)
-        except StoreError as error:
-            log.warning("run %s could not be cancelled: %s", mirror.id, error)
+        loop = asyncio.get_running_loop()
+        until, told = loop.time() + PATIENCE, False
+        while not mirror.ended and loop.time() < until:
+            problem: object = "its process does not hear"
+            try:
+                if await self.backplane.tell(process_channel(mirror.process), mirror.id):
+                    return
+            except StoreError as error:
+                problem = error
+            if not told:
+                log.warning("run %s can't be cancelled yet: %s", mirror.id, problem)
+                told = True
+            await asyncio.sleep(AGAIN)

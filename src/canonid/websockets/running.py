@@ -96,6 +96,8 @@ class Runs:
         """
         here = self._present.runs.get(run)
         if here is not None:
+            if last_seq > here.seq:
+                await here.stored()
             return here
         mirror = None if self._mirrors is None else await self._mirrors.of(run, last_seq)
         if mirror is None:
@@ -148,6 +150,12 @@ class Runs:
         """Whoever found it doesn't attach after all."""
         if self._mirrors is not None:
             self._mirrors.drop(stream)
+
+    def put_back(self) -> None:
+        """The store may have lost events of the runs that go on here."""
+        for run in self._present.runs.values():
+            if not run.ended:
+                self._background.do(run.put_back())
 
     def clear(self) -> None:
         """Keep nothing any more."""

@@ -15,6 +15,7 @@ from canonid.websockets.wire import encode
 
 COMPLETED, FAILED, CANCELLED = "run_completed", "run_failed", "run_cancelled"
 
+ANSWER = 3.0  # seconds for the store to take an event, when a client asks for it
 LOOK_AGAIN = 1.0  # seconds between two looks whether another process still watches
 
 
@@ -102,6 +103,24 @@ class Run(Stream):
     def on_cancel(self, cancel: Callable[[], object]) -> None:
         """What `cancel` calls."""
         self._cancel = cancel
+
+    async def stored(self) -> None:
+        """Wait for the events that are being stored: others may have seen them first. StoreError."""
+        if self._writing:
+            _, pending = await asyncio.wait(tuple(self._writing), timeout=ANSWER)
+            if pending:
+                raise StoreError(f"events of run {self.id} wait for the store", path="valkey")
+
+    async def put_back(self) -> None:
+        """Write again what the store has lost, for those who look before the next event."""
+        shared = self._shared
+        async with self._order:
+            if shared is None or self.ended:
+                return
+            try:
+                await shared.journal.put_back(self.record(), self._kept)
+            except RunOver:
+                await self._ended_elsewhere(shared.journal)
 
     def abandon(self) -> None:
         """Write nothing any more: the process ends, or is not allowed to."""

@@ -70,6 +70,7 @@ class ValkeyTree:
         release_timeout: float,
         on_failure: Callable[[Failure], object] | None,
         on_fenced: Callable[[], object] | None,
+        on_rejoined: Callable[[], object] | None,
         effects: Mapping[str, Effect],
         clock: Callable[[], int],
     ) -> None:
@@ -80,6 +81,7 @@ class ValkeyTree:
         self.milliseconds = clock
         self._store = store
         self._on_fenced = on_fenced
+        self._on_rejoined = on_rejoined
         self._fences = 0
         prefixes = [f"{namespace}:{{{bucket}}}:" for bucket in range(buckets)]
         # With one bucket the claim itself sees every principal.
@@ -111,6 +113,7 @@ class ValkeyTree:
         release_timeout: float = 5.0,
         on_failure: Callable[[Failure], object] | None = None,
         on_fenced: Callable[[], object] | None = None,
+        on_rejoined: Callable[[], object] | None = None,
         effects: Mapping[str, Effect] | None = None,
         clock: Callable[[], int] = milliseconds,
     ) -> Self:
@@ -120,9 +123,10 @@ class ValkeyTree:
         caller's, or a URL. What a process holds is released by the others within two leases, in seconds, of
         its death. `process` names it for people. All processes of a `namespace` give the same number of
         `buckets`: 1, or some to spread the principals over a cluster, each with a connection.
-        `on_fenced` is called after others have taken over what this process held. `effects`: for each kind
-        what must happen when a thing of that kind was released, whoever owned it; one of the processes that
-        name the kind awaits it, at least once. `resolve`, `release_timeout` (of each cleanup), `on_failure`
+        `on_fenced` is called after others have taken over what this process held, `on_rejoined` after a
+        server that may have lost data was given back what is held. `effects`: for each kind what must happen
+        when a thing of that kind was released, whoever owned it; one of the processes that name the kind
+        awaits it, at least once. `resolve`, `release_timeout` (of each cleanup), `on_failure`
         and `clock` as for `ScopeTree`.
         """
         store = Store(client, timeout=lease / 2)
@@ -136,6 +140,7 @@ class ValkeyTree:
             release_timeout=release_timeout,
             on_failure=on_failure,
             on_fenced=on_fenced,
+            on_rejoined=on_rejoined,
             effects=effects or {},
             clock=clock,
         )
@@ -340,6 +345,7 @@ class ValkeyTree:
     def rejoined(self) -> None:
         """A bucket's server lost data, or may have: the keys of IDs that it held may belong to any bucket."""
         self._reserve_again()
+        self._tell("on_rejoined", self._on_rejoined)
 
     def _reserve_again(self) -> None:
         for membership in self._memberships:
@@ -350,15 +356,18 @@ class ValkeyTree:
         """A membership was fenced."""
         self._fences += 1
         self._lease_ends = float("-inf")
-        if self._on_fenced is None:
+        self._tell("on_fenced", self._on_fenced)
+
+    def _tell(self, name: str, whom: Callable[[], object] | None) -> None:
+        if whom is None:
             return
         try:
-            answer = self._on_fenced()
+            answer = whom()
         except Exception:
-            log.exception("on_fenced raised")
+            log.exception("%s raised", name)
             return
         if isawaitable(answer):
-            self._begin(self._tell_fenced(answer))
+            self._begin(self._told(name, answer))
 
     async def _enter(
         self,
@@ -495,11 +504,11 @@ class ValkeyTree:
             await asyncio.sleep(LASTS / 4)
             self._reserve_again()
 
-    async def _tell_fenced(self, answer: Awaitable[object]) -> None:
+    async def _told(self, name: str, answer: Awaitable[object]) -> None:
         try:
             await answer
         except Exception:
-            log.exception("on_fenced raised")
+            log.exception("%s raised", name)
 
     def _begin(self, work: Any) -> asyncio.Task[Any]:
         # Not in the context of the caller, who may be a cleanup: those never wait for closings.

@@ -83,6 +83,7 @@ class ValkeyBackplane:
         limits: Limits,
         release_timeout: float,
         on_fenced: Callable[[], object],
+        on_rejoined: Callable[[], object],
     ) -> None:
         self._limits = limits
         self._journal = ValkeyJournal(self._store, self._prefix, limits)
@@ -93,6 +94,7 @@ class ValkeyBackplane:
                 process=self._process,
                 release_timeout=release_timeout,
                 on_fenced=on_fenced,
+                on_rejoined=on_rejoined,
                 effects={"run": self._end_lost},
                 **self._options,
             )
