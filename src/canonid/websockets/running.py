@@ -9,7 +9,7 @@ from functools import partial
 from canonid import incidents, logs
 from canonid.core import Identity
 from canonid.counters import Counters
-from canonid.errors import ScopeClosed, StoreError
+from canonid.errors import ScopeClosed
 from canonid.scopes import LiveScope, Scope
 from canonid.websockets.background import Background
 from canonid.websockets.backplane import Backplane, RunRecord
@@ -71,8 +71,8 @@ class Runs:
         if self._backplane is not None:
             try:
                 await self._backplane.journal.begin(run.record())
-            except BaseException as error:
-                self._give_up(run, live, known=not isinstance(error, StoreError))
+            except BaseException:
+                self._give_up(run, live)
                 raise
         its = {"principal": run.principal, "session": session.id, "thread": run.thread, "run": run.id}
         with logs.bound(connection=None, **its):
@@ -82,7 +82,7 @@ class Runs:
             scope.claim("executor", run.id, retire, identity=Identity("executor", run.id))
         except BaseException:
             executor.cancel()
-            self._give_up(run, live, known=True)
+            self._give_up(run, live)
             raise
         run.on_cancel(partial(self._cancel, run, executor, live))
         session.keep(run)
@@ -182,12 +182,15 @@ class Runs:
         finally:
             live.close()
 
-    def _give_up(self, run: Run, live: LiveScope, *, known: bool) -> None:
-        """It never ran; others who may know of it are told."""
+    def _give_up(self, run: Run, live: LiveScope) -> None:
+        """It never ran; others who may know of it are told, as soon as the store answers."""
         live.close()
-        if known:
-            self._background.do(run.end(CANCELLED))
-        else:
+        self._background.do(self._end_unheard(run))
+
+    async def _end_unheard(self, run: Run) -> None:
+        try:
+            await run.end(CANCELLED)
+        finally:
             run.abandon()
 
     def _cancel(self, run: Run, executor: asyncio.Task[None], live: LiveScope) -> None:
