@@ -728,3 +728,28 @@ def test_a_run_that_begins_just_before_the_store_hangs_is_shown_afterwards(
         assert numbers(await there.events()) == [1, 2]
 
     b.run(a_then(a, main()))
+
+
+@pytest.mark.parametrize("alone", [True, False], ids=["alone", "shared"])
+def test_a_run_that_goes_on_is_told_of_however_many_have_ended_since(
+    world: Make, valkey: Server, alone: bool
+) -> None:
+    shared = {} if alone else {"backplane": ValkeyBackplane(valkey.url, lease=2)}
+    w = world(limits={"runs_per_principal": 2}, **shared)
+
+    async def main() -> None:
+        person, agent = w.person(), Agent()
+        going, last = await start(w, person, agent), []
+        for _ in range(5):
+            short = Agent()
+            last.append(await start(w, person, short))
+            await short.end(w)
+            await w.until(lambda: last[-1].ended)
+        client = await w.ready(person)
+        await client.send(type="watch", thread=person.thread)
+        told = (await client.receive("watching"))["runs"]
+        assert [run["run"] for run in told] == [run.id for run in (going, *last[-2:])]
+        await agent.end(w)
+        await w.until(lambda: going.ended)
+
+    w.run(main())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext, suppress
 from functools import partial
 from types import MappingProxyType
@@ -489,11 +489,11 @@ class Hub:
         canonical = await self.watch(connection, thread)
         started = connection.asking[canonical] = set()
         try:
-            newest = (await self.runs_of(canonical))[-self._limits.runs_per_principal :]
+            told = _going_and_last(await self.runs_of(canonical), self._limits.runs_per_principal)
         finally:
             del connection.asking[canonical]
-        runs = [{"run": run.run, "seq": run.seq, "ended": run.ended} for run in newest]
-        for run in newest:
+        runs = [{"run": run.run, "seq": run.seq, "ended": run.ended} for run in told]
+        for run in told:
             connection.note(run.run)
         await connection.send({"type": "watching", "thread": canonical, "runs": runs})
         for new in started:
@@ -561,6 +561,13 @@ def _check_run(execute: object, on_last_detach: object) -> None:
     grace = isinstance(on_last_detach, Grace) and _is_time(on_last_detach.seconds)
     if not grace and on_last_detach not in ("continue", "cancel"):
         raise ValueError('expected on_last_detach="continue", "cancel" or Grace(seconds)')
+
+
+def _going_and_last(runs: Sequence[RunRecord], most: int) -> list[RunRecord]:
+    """The runs that go on, and so many of those that have ended, oldest first."""
+    ended = [run.run for run in runs if run.ended]
+    left_out = set(ended[: max(len(ended) - most, 0)])
+    return [run for run in runs if run.run not in left_out]
 
 
 def _is_time(seconds: object) -> bool:

@@ -49,7 +49,13 @@ class ValkeyJournal:
         await self._surely(self._list, record)  # in a cluster it may be on another server
 
     async def _list(self, record: RunRecord) -> None:
-        await self._of(record.thread, "list", record.run, self._limits.runs_per_principal, self._lasts)
+        most = self._limits.runs_per_principal
+        surplus = await self._of(record.thread, "list", record.run, most, self._lasts)
+        with suppress(StoreError):  # the next one looks again
+            for run in surplus:
+                known = _record(run, (await self._look(run, "known"))[0])
+                if known is None or known.ended:
+                    await self._store.command("ZREM", f"{self._of_whom(record.thread)}runs", run)
 
     async def append(self, record: RunRecord, texts: Sequence[str], kept: Sequence[str], final: bool) -> int:
         last = record.seq + len(texts)
