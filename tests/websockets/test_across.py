@@ -620,6 +620,35 @@ def test_a_run_that_is_silent_while_the_store_loses_its_data_is_found_before_its
     b.run(a_then(a, main()))
 
 
+def test_who_asks_for_a_run_before_its_process_has_put_it_back_comes_again(
+    valkey: Server, pair: Make
+) -> None:
+    proxy = Proxy(valkey.port)
+    with aside(proxy) as tell:
+        a, b = pair(proxy.url, valkey.url)
+
+        async def main() -> None:
+            person, agent = a.person(), Agent()
+            run = await start(a, person, agent)
+            await agent.publish(a, 3)
+            await a.until(lambda: run.seq == 3)
+            tell(proxy.cut, refuse=True)
+            valkey.kill()
+            valkey.start()
+            await b.until(lambda: b.hub.membership()["rejoined"])
+            early = await b.ready(person)
+            await early.send(type="subscribe", run=run.id, last_seq=1)
+            assert (await early.ended())[0] == 1013
+            tell(proxy.heal)
+            await until(lambda: b.server.call(is_kept(b, run, 3)))
+            again = await b.ready(person)
+            await again.send(type="subscribe", run=run.id, last_seq=1)
+            await agent.end(a)
+            assert numbers(await again.events()) == [2, 3, 4]
+
+        b.run(a_then(a, main()))
+
+
 async def is_kept(w: Any, run: Run, seq: int) -> bool:
     return [known.seq for known in await w.hub.runs_of(run.thread)] == [seq]
 
@@ -665,10 +694,11 @@ def test_who_saw_an_event_before_its_executor_had_the_answer_may_resume_there(
             await a.until(lambda: run._writing)
             await asyncio.sleep(0.1)  # it is on its way; only the answer is kept back
             tell(proxy.hang)
-            assert (await there.receive("event"))["seq"] == 3
-            assert run.seq == 2
+            seen = await there.receive("event")
+            assert (seen["seq"], seen["event"], run.seq) == (3, "token", 2)
             await here.send(type="subscribe", run=run.id, last_seq=3)
             await here.send(type="subscribe", run=run.id, last_seq=3)
+            tell(proxy.cut)
             tell(proxy.heal)
             await agent.end(a)
             assert numbers(await here.events()) == [4]

@@ -112,6 +112,10 @@ class Backplane(Protocol):
     def may_send(self) -> bool:
         """Whether the lease of this process is good; a process without one says nothing to clients."""
 
+    @property
+    def may_lack(self) -> bool:
+        """Whether the store lost data so lately that other processes may not have put back theirs yet."""
+
     async def aclose(self) -> None:
         """End, giving back all that is held."""
 

@@ -102,6 +102,7 @@ class Mirrors:
         self._limits = limits
         self._mirrors: dict[str, Mirror] = {}
         self._opening: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._cancelling: set[str] = set()
         self._early: set[str] = set()  # runs that were told of while they were opened
 
     def __len__(self) -> int:
@@ -158,7 +159,9 @@ class Mirrors:
 
     def cancel(self, mirror: Mirror) -> None:
         """Ask the process that executes the run to cancel it."""
-        self.background.do(self._tell_to_cancel(mirror))
+        if mirror.id not in self._cancelling:
+            self._cancelling.add(mirror.id)
+            self.background.do(self._tell_to_cancel(mirror))
 
     async def _open(self, run: str) -> Mirror | None:
         channel = run_channel(run)
@@ -184,14 +187,20 @@ class Mirrors:
     async def _tell_to_cancel(self, mirror: Mirror) -> None:
         loop = asyncio.get_running_loop()
         until, told = loop.time() + PATIENCE, False
-        while not mirror.ended and loop.time() < until:
-            problem: object = "its process does not hear"
-            try:
-                if await self.backplane.tell(process_channel(mirror.process), mirror.id):
-                    return
-            except StoreError as error:
-                problem = error
-            if not told:
-                log.warning("run %s can't be cancelled yet: %s", mirror.id, problem)
+        try:
+            while not mirror.ended and loop.time() < until and not await self._told_to_cancel(mirror, told):
                 told = True
-            await asyncio.sleep(AGAIN)
+                await asyncio.sleep(AGAIN)
+        finally:
+            self._cancelling.discard(mirror.id)
+
+    async def _told_to_cancel(self, mirror: Mirror, again: bool) -> bool:
+        problem: object = "its process does not hear"
+        try:
+            if await self.backplane.tell(process_channel(mirror.process), mirror.id):
+                return True
+        except StoreError as error:
+            problem = error
+        if not again:
+            log.warning("run %s can't be cancelled yet: %s", mirror.id, problem)
+        return False

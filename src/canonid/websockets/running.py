@@ -9,7 +9,7 @@ from functools import partial
 from canonid import incidents, logs
 from canonid.core import Identity
 from canonid.counters import Counters
-from canonid.errors import ScopeClosed
+from canonid.errors import ScopeClosed, StoreError
 from canonid.scopes import LiveScope, Scope
 from canonid.websockets.background import Background
 from canonid.websockets.backplane import Backplane, RunRecord
@@ -21,6 +21,8 @@ from canonid.websockets.retention import Retention
 from canonid.websockets.runs import CANCELLED, COMPLETED, FAILED, OnLastDetach, Run, Shared
 from canonid.websockets.sessions import Session
 from canonid.websockets.streams import GONE, LOST, Stream, Subscriber
+
+BETWEEN = 1.0  # seconds between two times that runs are put back
 
 Execute = Callable[[Run], Awaitable[object]]
 
@@ -45,6 +47,7 @@ class Runs:
         self._background = background
         self._mirrors = None if backplane is None else Mirrors(backplane, limits, background)
         self.stopping = False  # whether runs that are cancelled are so because the hub shuts down
+        self._lost = self._putting_back = False
         self._ended = Retention(limits, present.forget)
 
     async def begin(
@@ -101,7 +104,11 @@ class Runs:
             return here
         mirror = None if self._mirrors is None else await self._mirrors.of(run, last_seq)
         if mirror is None:
-            return GONE if self._ended.knew(run) else LOST
+            if self._ended.knew(run):
+                return GONE
+            if self._backplane is not None and self._backplane.may_lack:
+                raise StoreError(f"run {run} may not have been put back yet", path="valkey")
+            return LOST
         if mirror.ended and not mirror.kept:
             return GONE
         return mirror
@@ -153,9 +160,10 @@ class Runs:
 
     def put_back(self) -> None:
         """The store may have lost events of the runs that go on here."""
-        for run in self._present.runs.values():
-            if not run.ended:
-                self._background.do(run.put_back())
+        self._lost = True
+        if not self._putting_back:
+            self._putting_back = True
+            self._background.do(self._put_back())
 
     def clear(self) -> None:
         """Keep nothing any more."""
@@ -166,6 +174,17 @@ class Runs:
         if backplane is None:
             return None
         return Shared(backplane.journal, backplane.process, backplane.watchers)
+
+    async def _put_back(self) -> None:
+        try:
+            while self._lost:  # once for all buckets whose server was another one
+                self._lost = False
+                for run in self._present.runs.values():
+                    if not run.ended:
+                        self._background.do(run.put_back())
+                await asyncio.sleep(BETWEEN)
+        finally:
+            self._putting_back = False
 
     async def _execute(self, run: Run, execute: Execute, live: LiveScope) -> None:
         try:

@@ -97,6 +97,7 @@ class ValkeyTree:
             for kind, effect in effects.items()
         ]
         self._lease_ends = float("inf")
+        self._rejoined_at = float("-inf")
         self._joining: dict[Identity, asyncio.Future[None]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
 
@@ -183,6 +184,11 @@ class ValkeyTree:
     def may_send(self) -> bool:
         """Whether this process still has its lease, so that nobody has taken over what it holds."""
         return now() < self._lease_ends
+
+    @property
+    def may_lack(self) -> bool:
+        """Whether a server may have lost data within the last lease, so that others still put back theirs."""
+        return now() < self._rejoined_at + self.lease
 
     @property
     def counts(self) -> Counts:
@@ -344,6 +350,7 @@ class ValkeyTree:
 
     def rejoined(self) -> None:
         """A bucket's server lost data, or may have: the keys of IDs that it held may belong to any bucket."""
+        self._rejoined_at = now()
         self._reserve_again()
         self._tell("on_rejoined", self._on_rejoined)
 

@@ -74,6 +74,10 @@ class ValkeyBackplane:
     def may_send(self) -> bool:
         return self._tree is not None and self._tree.may_send
 
+    @property
+    def may_lack(self) -> bool:
+        return self._tree is not None and self._tree.may_lack
+
     async def start(
         self,
         hear: Hear,
