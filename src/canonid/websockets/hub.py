@@ -217,9 +217,11 @@ class Hub:
         session_lineage, thread_lineage, lineage = await asyncio.to_thread(
             self._records.run, session_text, thread
         )
-        if self.stopping:
-            raise ScopeClosed("the hub is shutting down; nothing can be started any more")
+        self._check_goes_on()
         session = await self._logins.live(session_lineage)
+        if self.stopping:  # it was opened too late to be closed with the others
+            await self._logins.close(session, ending(Code.RESTARTING))
+        self._check_goes_on()
         try:
             with session.kept():
                 scope = await session.scope.open("run", lineage.text, identity=Identity("run", lineage.child))
@@ -544,6 +546,10 @@ class Hub:
         )
         self.tree, self._logins.tree = backplane.tree.local, backplane.tree
         await self._hearing.begin()
+
+    def _check_goes_on(self) -> None:
+        if self.stopping:
+            raise ScopeClosed("the hub is shutting down; nothing can be started any more")
 
     def _check_joined(self) -> None:
         if self._backplane is not None and self._logins.tree is self.tree:

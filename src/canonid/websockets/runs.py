@@ -86,7 +86,6 @@ class Run(Stream):
         if not self.ended:
             try:
                 await self._add(event, data, final=True)
-                self.outcome = event
             except ScopeClosed:
                 assert self.ended
 
@@ -131,7 +130,7 @@ class Run(Stream):
     async def _add(self, event: str, data: Mapping[str, Any] | None, *, final: bool) -> int:
         if self._shared is None:
             self._check_open()
-            self._take(self._text(event, data, final=final), final=final)
+            self._add_here(self._text(event, data, final=final), event, final)
             return self.seq
         # A task of its own: an executor that is cancelled now must not leave it unknown whether it counts.
         task = asyncio.create_task(self._store(self._shared.journal, event, data, final=final))
@@ -155,8 +154,13 @@ class Run(Stream):
             except RunOver:
                 await self._ended_elsewhere(journal)
             self._check_open()
-            self._take(text, final=final)
+            self._add_here(text, event, final)
             return self.seq
+
+    def _add_here(self, text: str, event: str, final: bool) -> None:
+        if final:
+            self.outcome = event
+        self._take(text, final=final)
 
     async def _ended_elsewhere(self, journal: Journal) -> None:
         kept = await journal.read(self.id, self.seq)
