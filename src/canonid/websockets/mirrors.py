@@ -9,6 +9,7 @@ from weakref import WeakValueDictionary
 from canonid.errors import StoreError
 from canonid.websockets.background import Background
 from canonid.websockets.backplane import Backplane, Kept, RunRecord, process_channel, run_channel
+from canonid.websockets.codes import Code, Refusal
 from canonid.websockets.limits import Limits
 from canonid.websockets.streams import GONE, LOST, Stream, gone_text
 from canonid.websockets.wire import encode
@@ -111,8 +112,8 @@ class Mirrors:
     async def of(self, run: str, last_seq: int = 0) -> Mirror | None:
         """The mirror of a run, at least up to `last_seq` if there is so much; None if it is not known.
 
-        StoreError, also where the store has lost events and its executor has not written them again yet.
-        Whoever asks attaches to it or drops it.
+        StoreError. Refusal (1013) where events up to `last_seq` are not there: a store that lost them gets them
+        again from the run's process. Whoever asks attaches to it or drops it.
         """
         while True:
             async with self._opening.setdefault(run, asyncio.Lock()):
@@ -129,7 +130,8 @@ class Mirrors:
                     mirror.read(kept)
                 if last_seq > mirror.seq and not mirror.ended:
                     self.drop(mirror)
-                    raise StoreError(f"the store lacks events of run {run} that were seen", path="valkey")
+                    # No failure to log: the client may as well have made the number up.
+                    raise Refusal("try again; events that were seen are not stored", Code.OVERLOADED)
                 return mirror
 
     def hear(self, run: str, text: str) -> None:
