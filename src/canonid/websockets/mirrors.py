@@ -112,8 +112,8 @@ class Mirrors:
     async def of(self, run: str, last_seq: int = 0) -> Mirror | None:
         """The mirror of a run, at least up to `last_seq` if there is so much; None if it is not known.
 
-        StoreError. Refusal (1013) where events up to `last_seq` are not there: a store that lost them gets them
-        again from the run's process. Whoever asks attaches to it or drops it.
+        StoreError. Refusal (1013) where events up to `last_seq` are not there: a store that lost them gets
+        them again from the run's process. Whoever asks attaches to it or drops it.
         """
         while True:
             async with self._opening.setdefault(run, asyncio.Lock()):
