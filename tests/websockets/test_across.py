@@ -783,3 +783,31 @@ def test_a_run_that_goes_on_is_told_of_however_many_have_ended_since(
         await w.until(lambda: going.ended)
 
     w.run(main())
+
+
+def test_who_is_refused_does_not_wait_for_a_store_that_hangs(world: Make, valkey: Server) -> None:
+    proxy = Proxy(valkey.port)
+    with aside(proxy) as tell:
+        limits = {"connections_per_principal": 1, "close_timeout": 0.2}
+        a, b = (
+            world(backplane=ValkeyBackplane(url, lease=10), limits=limits) for url in (valkey.url, proxy.url)
+        )
+
+        async def main() -> None:
+            person, tree = b.person(), b.hub._logins.tree
+            await a.ready(person)
+            look = tree.live
+
+            async def last_look(principal: str) -> Any:
+                answer = await look(principal)
+                await asyncio.to_thread(tell, proxy.hang)
+                return answer
+
+            tree.live = last_look
+            refused = await b.connect(person)
+            async with asyncio.timeout(4):
+                assert await refused.ended() == (1008, "too many connections")
+            tell(proxy.cut)
+            tell(proxy.heal)
+
+        b.run(a_then(a, main()))

@@ -130,7 +130,8 @@ class Admission:
             if scope.closed:
                 raise ScopeClosed(f"connection {lineage.child} was closed while it was let in")
         except BaseException:
-            await scope.close()
+            # Whoever is refused hears it, though the store may be slow to learn.
+            await asyncio.wait({scope.close()}, timeout=self._limits.close_timeout)
             raise
         connection = Connection(
             socket,
