@@ -300,7 +300,11 @@ def test_a_closing_without_the_store_is_finished_later(valkey, namespace, seen):
     seen("cleanups ran in the call of close, and the store was told after it healed")
 
 
-def test_joined_scopes_that_are_opened_again_after_the_store_hung_stay_open(valkey, namespace):
+@fault(
+    "the store hangs while joined scopes are opened, and they are tried again",
+    promised="who has opened one at last keeps it",
+)
+def test_joined_scopes_that_are_opened_again_after_the_store_hung_stay_open(valkey, namespace, seen):
     async def main():
         port = int(valkey.rsplit(":", 1)[1].split("/")[0])
         async with Proxy(port) as proxy, trees(valkey, namespace, "b") as (b,):
@@ -327,6 +331,7 @@ def test_joined_scopes_that_are_opened_again_after_the_store_hung_stay_open(valk
                 assert len(await live(b)) == 20
 
     asyncio.run(main())
+    seen("all 20 stayed open, here and in the store")
 
 
 def test_a_reason_that_no_store_can_keep_leaves_nothing_behind(valkey, namespace):

@@ -594,8 +594,12 @@ def test_what_is_left_in_the_store_afterwards_is_bookkeeping(
     asyncio.run(until(only_bookkeeping))
 
 
+@fault(
+    "the store restarts empty while a run goes on and publishes nothing",
+    promised="the run is put back before its next event; who resumes it elsewhere lacks nothing",
+)
 def test_a_run_that_is_silent_while_the_store_loses_its_data_is_found_before_its_next_event(
-    valkey: Server, pair: Make
+    valkey: Server, pair: Make, seen: Callable[[str], None]
 ) -> None:
     a, b = pair(valkey.url, valkey.url)
 
@@ -618,6 +622,7 @@ def test_a_run_that_is_silent_while_the_store_loses_its_data_is_found_before_its
         assert numbers(await watcher.events()) == [1, 2, 3, 4, 5]
 
     b.run(a_then(a, main()))
+    seen("found with all its events before the next one, then every number once")
 
 
 def test_who_asks_for_a_run_before_its_process_has_put_it_back_comes_again(
