@@ -625,6 +625,26 @@ def test_a_run_that_is_silent_while_the_store_loses_its_data_is_found_before_its
     seen("found with all its events before the next one, then every number once")
 
 
+def test_a_run_that_has_ended_is_put_back_too_while_its_process_keeps_it(valkey: Server, pair: Make) -> None:
+    a, b = pair(valkey.url, valkey.url)
+
+    async def main() -> None:
+        person, agent = a.person(), Agent()
+        run = await start(a, person, agent)
+        await agent.publish(a, 3)
+        await agent.end(a)
+        await a.until(lambda: run.ended and not run._writing)
+        valkey.kill()
+        valkey.start()
+        await until(lambda: b.server.call(is_kept(b, run, 4)))
+        resuming = await b.ready(person)
+        await resuming.send(type="subscribe", run=run.id, last_seq=1)
+        events = await resuming.events()
+        assert numbers(events) == [2, 3, 4] and events[-1]["event"] == "run_completed"
+
+    b.run(a_then(a, main()))
+
+
 def test_who_asks_for_a_run_before_its_process_has_put_it_back_comes_again(
     valkey: Server, pair: Make
 ) -> None:

@@ -159,7 +159,7 @@ class Runs:
             self._mirrors.drop(stream)
 
     def put_back(self) -> None:
-        """The store may have lost events of the runs that go on here."""
+        """The store may have lost events of the runs that are kept here."""
         self._lost = True
         if not self._putting_back:
             self._putting_back = True
@@ -179,9 +179,13 @@ class Runs:
         try:
             while self._lost:  # once for all buckets whose server was another one
                 self._lost = False
-                for run in self._present.runs.values():
+                runs = tuple(self._present.runs.values())
+                for run in runs:
                     if not run.ended:
                         self._background.do(run.put_back())
+                for run in runs:
+                    if run.ended:  # those nobody waits for, one at a time
+                        await run.put_back()
                 await asyncio.sleep(BETWEEN)
         finally:
             self._putting_back = False

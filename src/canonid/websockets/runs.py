@@ -111,15 +111,21 @@ class Run(Stream):
                 raise StoreError(f"events of run {self.id} wait for the store", path="valkey")
 
     async def put_back(self) -> None:
-        """Write again what the store has lost, for those who look before the next event."""
+        """Write again what the store has lost, for those who look before the next event or after the last."""
         shared = self._shared
         async with self._order:
-            if shared is None or self.ended:
+            if shared is None:
                 return
             try:
-                await shared.journal.put_back(self.record(), self._kept)
+                if not self.ended:
+                    await shared.journal.put_back(self.record(), self._kept)
+                elif self._kept:
+                    *before, last = self._kept
+                    record = self.record()._replace(seq=self.seq - 1, ended=False)
+                    await shared.journal.append(record, [last], before, True)
             except RunOver:
-                await self._ended_elsewhere(shared.journal)
+                if not self.ended:
+                    await self._ended_elsewhere(shared.journal)
 
     def abandon(self) -> None:
         """Write nothing any more: the process ends, or is not allowed to."""
