@@ -120,9 +120,15 @@ class Proxy:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._server.close()
+        for (
+            listening
+        ) in self._server.sockets:  # first, since a server that is closed loses what it just accepted
+            asyncio.get_running_loop().remove_reader(listening)
         self._open.set()
-        self.cut()
+        self.cut(refuse=True)
+        await asyncio.sleep(0.01)
+        self.cut(refuse=True)
+        self._server.close()
         await self._server.wait_closed()
 
     @property

@@ -371,6 +371,20 @@ def test_what_breaks_at_the_boundary_is_an_incident(registry, store, caplog, bro
     seen("an incident in the log, and nothing passed")
 
 
+def test_a_store_that_breaks_while_an_answer_is_written_is_an_incident_too(registry, store, caplog):
+    boundary = Boundary(fastapi_app(), registry, **DECLARED, store=store)
+    store.close()
+    with serve(boundary) as url:
+        answer = httpx.get(url, headers={"x-answer": json.dumps({"x-thread-id": THREAD})})
+        assert (answer.status_code, answer.json()["error"]) == (500, "incident")
+        assert answer.json()["incident"] in caplog.text
+        address = url.replace("http", "ws") + f"/ws?answer={THREAD}"
+        with connect(address, subprotocols=["canonid.v1"]) as client:
+            with pytest.raises(ConnectionClosed) as closed:
+                client.recv(timeout=20)
+    assert closed.value.rcvd.code == 1011 and closed.value.rcvd.reason in caplog.text
+
+
 def test_it_is_added_as_frameworks_add_middleware(registry):
     app = fastapi_app()
     app.add_middleware(Boundary, registry=registry, **DECLARED)

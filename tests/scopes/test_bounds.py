@@ -10,6 +10,7 @@ from canonid import ClaimConflict, InvalidId, NotFound
 from canonid.core import Identity
 from canonid.scopes.valkey import ValkeyTree, effects, reservations, tree
 from canonid.scopes.valkey.entries import RESOURCE, SCOPE
+from canonid.scopes.valkey.membership import UNBOUNDED
 from canonid.scopes.valkey.store import TREE, Steps, Store
 from scopes.servers import client, until
 from scopes.trees import resolve
@@ -39,11 +40,11 @@ def itself(text: str, kind: str) -> Identity:
 
 
 def scope(name: str) -> tuple:
-    return (f"session/{name}", "ada", "", "", "01", 0, SCOPE, "", 0)
+    return (f"session/{name}", "ada", "", "", "01", 0, SCOPE, "", UNBOUNDED)
 
 
 def child(name: str, parent: str) -> tuple:
-    return (f"tool/{name}", "ada", f"session/{parent}", "01", "02", 0, RESOURCE, "", 0)
+    return (f"tool/{name}", "ada", f"session/{parent}", "01", "02", 0, RESOURCE, "", UNBOUNDED)
 
 
 def test_the_inbox_of_a_process_that_never_reads_is_bounded(valkey, namespace):

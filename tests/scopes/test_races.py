@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from canonid import ClaimConflict, NotFound, ScopeClosed
+from canonid.scopes import ScopeTree
 from scopes.trees import CLEANUPS, FAILS, TREES, World, newest_first, resolve, run, turns
 
 leaves = st.sampled_from(CLEANUPS)
@@ -325,3 +326,24 @@ def test_threads_that_claim_one_id_agree_on_one_owner(new_tree):
         thread.join()
     assert sorted(won, key=int) == [str(number) for number in range(300)]
     assert tree.stats.resources == 300
+
+
+def test_threads_that_open_one_joined_scope_at_once_all_get_it():
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(300):
+            tree, together, got = ScopeTree(resolve), threading.Barrier(3), []
+
+            def open_it(tree=tree, together=together, got=got):
+                together.wait()
+                got.append(tree.open("session", "1", principal="ada", joined=True))
+
+            threads = [threading.Thread(target=open_it) for _ in range(3)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            assert len(got) == 3 and len(set(map(id, got))) == 1
+    finally:
+        sys.setswitchinterval(interval)

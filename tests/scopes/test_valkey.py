@@ -189,6 +189,8 @@ def test_at_most_so_many_scopes_of_a_kind_across_processes(valkey, namespace):
                 await b.open("session", "3", principal="ada", at_most=2)
             assert caught.value.limit == 2
             await b.open("session", "4", principal="eve", at_most=2)
+            with pytest.raises(ClaimRefused):
+                await b.open("run", "5", principal="eve", at_most=0)
             await first.close()
             await b.open("session", "3", principal="ada", at_most=2)
 

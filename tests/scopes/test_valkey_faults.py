@@ -301,6 +301,53 @@ def test_a_closing_without_the_store_is_finished_later(valkey, namespace, seen):
 
 
 @fault(
+    "the store hangs while joined scopes are opened, and they are tried again",
+    promised="who has opened one at last keeps it",
+)
+def test_joined_scopes_that_are_opened_again_after_the_store_hung_stay_open(valkey, namespace, seen):
+    async def main():
+        port = int(valkey.rsplit(":", 1)[1].split("/")[0])
+        async with Proxy(port) as proxy, trees(valkey, namespace, "b") as (b,):
+            async with trees(proxy.url, namespace, "a", lease=2.0) as (a,):
+
+                async def opened(number):
+                    return await a.open("session", str(number), principal="ada", joined=True)
+
+                async def opened_at_last(number):
+                    while True:
+                        try:
+                            return await opened(number)
+                        except StoreError:
+                            await asyncio.sleep(0.01)
+
+                proxy.hang()
+                failed = await asyncio.gather(*map(opened, range(20)), return_exceptions=True)
+                assert {type(error) for error in failed} == {StoreError}
+                proxy.heal()
+                sessions = await asyncio.gather(*map(opened_at_last, range(20)))
+                await until(lambda: not a._memberships[0]._debts)
+                await until(lambda: settled(a))
+                assert not [session for session in sessions if session.closed]
+                assert len(await live(b)) == 20
+
+    asyncio.run(main())
+    seen("all 20 stayed open, here and in the store")
+
+
+def test_a_reason_that_no_store_can_keep_leaves_nothing_behind(valkey, namespace):
+    async def main():
+        async with trees(valkey, namespace, "a") as (a,):
+            session = await a.open("session", "1", principal="ada")
+            joined = await a.open("session", "2", principal="ada", joined=True)
+            await session.close(why="no such file: \udcff")
+            await joined.leave(why="no such file: \udcff")
+            assert await is_live(a)
+            assert (await a.receipt("session", "1")).released.why == "no such file: \\udcff"
+
+    asyncio.run(main())
+
+
+@fault(
     "a wall clock steps by a year",
     promised="nothing but time stamps changes",
 )

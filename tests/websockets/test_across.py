@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -13,7 +14,7 @@ from redis.asyncio import RedisCluster
 from redis.asyncio.sentinel import Sentinel
 
 from canonid.websockets import Connection, Grace, Run
-from canonid.websockets.backplane import user_channel
+from canonid.websockets.backplane import process_channel, user_channel
 from canonid.websockets.metrics import HubCollector
 from canonid.websockets.valkey import ValkeyBackplane, journal, tickets
 from faults import fault
@@ -655,3 +656,247 @@ def test_what_is_left_in_the_store_afterwards_is_bookkeeping(
         return await rest() == {f"canonid:{{0}}:{name}" for name in ("store", "seq", "epochs", "released")}
 
     asyncio.run(until(only_bookkeeping))
+
+
+@fault(
+    "the store restarts empty while a run goes on and publishes nothing",
+    promised="the run is put back before its next event; who resumes it elsewhere lacks nothing",
+)
+def test_a_run_that_is_silent_while_the_store_loses_its_data_is_found_before_its_next_event(
+    valkey: Server, pair: Make, seen: Callable[[str], None]
+) -> None:
+    a, b = pair(valkey.url, valkey.url)
+
+    async def main() -> None:
+        person, agent = a.person(), Agent()
+        run = await start(a, person, agent)
+        await agent.publish(a, 3)
+        await a.until(lambda: run.seq == 3)
+        valkey.kill()
+        valkey.start()
+        await a.until(lambda: a.hub.membership()["rejoined"] and b.hub.membership()["rejoined"])
+        await until(lambda: b.server.call(is_kept(b, run, 3)))
+        client, watcher = await b.ready(person), await b.watching(person)
+        await client.send(type="subscribe", run=run.id, last_seq=1)
+        assert [(await client.receive("event"))["seq"] for _ in range(2)] == [2, 3]
+        await agent.publish(a, 1)
+        await agent.end(a)
+        assert numbers(await client.events()) == [4, 5]
+        await watcher.send(type="subscribe", run=run.id)
+        assert numbers(await watcher.events()) == [1, 2, 3, 4, 5]
+
+    b.run(a_then(a, main()))
+    seen("found with all its events before the next one, then every number once")
+
+
+def test_a_run_that_has_ended_is_put_back_too_while_its_process_keeps_it(valkey: Server, pair: Make) -> None:
+    a, b = pair(valkey.url, valkey.url)
+
+    async def main() -> None:
+        person, agent = a.person(), Agent()
+        run = await start(a, person, agent)
+        await agent.publish(a, 3)
+        await agent.end(a)
+        await a.until(lambda: run.ended and not run._writing)
+        valkey.kill()
+        valkey.start()
+        await until(lambda: b.server.call(is_kept(b, run, 4)))
+        resuming = await b.ready(person)
+        await resuming.send(type="subscribe", run=run.id, last_seq=1)
+        events = await resuming.events()
+        assert numbers(events) == [2, 3, 4] and events[-1]["event"] == "run_completed"
+
+    b.run(a_then(a, main()))
+
+
+def test_who_asks_for_a_run_before_its_process_has_put_it_back_comes_again(
+    valkey: Server, pair: Make
+) -> None:
+    proxy = Proxy(valkey.port)
+    with aside(proxy) as tell:
+        a, b = pair(proxy.url, valkey.url)
+
+        async def main() -> None:
+            person, agent = a.person(), Agent()
+            run = await start(a, person, agent)
+            await agent.publish(a, 3)
+            await a.until(lambda: run.seq == 3)
+            tell(proxy.cut, refuse=True)
+            valkey.kill()
+            valkey.start()
+            await b.until(lambda: b.hub.membership()["rejoined"])
+            early = await b.ready(person)
+            await early.send(type="subscribe", run=run.id, last_seq=1)
+            assert (await early.ended())[0] == 1013
+            tell(proxy.heal)
+            await until(lambda: b.server.call(is_kept(b, run, 3)))
+            again = await b.ready(person)
+            await again.send(type="subscribe", run=run.id, last_seq=1)
+            await agent.end(a)
+            assert numbers(await again.events()) == [2, 3, 4]
+
+        b.run(a_then(a, main()))
+
+
+async def is_kept(w: Any, run: Run, seq: int) -> bool:
+    return [known.seq for known in await w.hub.runs_of(run.thread)] == [seq]
+
+
+def test_who_saw_events_that_the_store_lost_is_asked_to_come_again(valkey: Server, pair: Make) -> None:
+    a, b = pair(valkey.url, valkey.url)
+
+    async def main() -> None:
+        person, agent = a.person(), Agent()
+        run = await start(a, person, agent)
+        await agent.publish(a, 1)
+        await a.until(lambda: run.seq == 1)
+        resuming = await b.ready(person)
+        await resuming.send(type="subscribe", run=run.id, last_seq=2)
+        assert (await resuming.ended())[0] == 1013
+        await b.until(lambda: not len(b.hub._runs._mirrors))
+        await agent.end(a)
+        await a.until(lambda: run.ended)
+        resuming = await b.ready(person)
+        await resuming.send(type="subscribe", run=run.id, last_seq=3)
+        assert (await resuming.ended())[0] == 1008
+
+    b.run(a_then(a, main()))
+
+
+def test_who_saw_an_event_before_its_executor_had_the_answer_may_resume_there(
+    valkey: Server, pair: Make
+) -> None:
+    proxy = Proxy(valkey.port)
+    with aside(proxy) as tell:
+        a, b = pair(proxy.url, valkey.url)
+
+        async def main() -> None:
+            person, agent = a.person(), Agent()
+            here, there = await a.ready(person), await b.watching(person)
+            run = await start(a, person, agent)
+            await agent.publish(a, 2)
+            assert [(await there.receive("event"))["seq"] for _ in range(2)] == [1, 2]
+            await a.until(lambda: run.seq == 2)
+            async with client(valkey.url) as connection:
+                await connection.execute_command("CLIENT", "PAUSE", 500, "ALL")
+            await agent.publish(a, 1)
+            await a.until(lambda: run._writing)
+            await asyncio.sleep(0.1)  # it is on its way; only the answer is kept back
+            tell(proxy.hang)
+            seen = await there.receive("event")
+            assert (seen["seq"], seen["event"], run.seq) == (3, "token", 2)
+            await here.send(type="subscribe", run=run.id, last_seq=3)
+            await here.send(type="subscribe", run=run.id, last_seq=3)
+            tell(proxy.cut)
+            tell(proxy.heal)
+            await agent.end(a)
+            assert numbers(await here.events()) == [4]
+
+        b.run(a_then(a, main()))
+
+
+def test_a_run_is_cancelled_by_another_process_though_its_own_does_not_hear_just_now(
+    valkey: Server, pair: Make
+) -> None:
+    proxy = Proxy(valkey.port)
+    with aside(proxy) as tell:
+        a, b = pair(proxy.url, valkey.url)
+
+        async def main() -> None:
+            person, agent = a.person(), Agent()
+            there = await b.watching(person)
+            run = await start(a, person, agent)
+            await b.until(lambda: b.hub._runs._mirrors.get(run.id) is not None)
+            tell(proxy.cut, refuse=True)
+            await until(lambda: b.server.call(nobody_hears(b, a)))
+            await there.send(type="cancel", run=run.id)
+            await there.send(type="watch", thread=person.thread)
+            await there.receive("watching")
+            tell(proxy.heal)
+            assert (await there.receive("event"))["event"] == "run_cancelled"
+            assert agent.cancelled
+
+        b.run(a_then(a, main()))
+
+
+async def nobody_hears(w: Any, other: Any) -> bool:
+    """Whether the other process is not listened for, as the store knows it."""
+    return not await w.hub._backplane._lines.listeners(process_channel(other.hub._backplane.process))
+
+
+def test_a_run_that_begins_just_before_the_store_hangs_is_shown_afterwards(
+    valkey: Server, pair: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("canonid.websockets.valkey.backplane.ANSWER", 0.5)
+    a, b = pair(valkey.url, valkey.url)
+
+    async def main() -> None:
+        person, agent = a.person(), Agent()
+        there = await b.ready(person)
+        run = await start(a, person, agent)
+        (connection,) = b.hub._present.connections.values()
+        b.server.loop.call_soon_threadsafe(b.hub._present.watch, connection, run.thread)
+        told = json.dumps(["started", [run.id], run.thread])
+        async with client(valkey.url) as admin, admin.pipeline(transaction=True) as both:
+            channel = f"canonid:{user_channel(run.principal)}"
+            both.execute_command("SPUBLISH", channel, f"{a.hub._backplane.process}\n{told}")
+            both.execute_command("CLIENT", "PAUSE", 900, "ALL")
+            await both.execute()
+        await agent.publish(a, 1)
+        await agent.end(a)
+        assert numbers(await there.events()) == [1, 2]
+
+    b.run(a_then(a, main()))
+
+
+@pytest.mark.parametrize("alone", [True, False], ids=["alone", "shared"])
+def test_a_run_that_goes_on_is_told_of_however_many_have_ended_since(
+    world: Make, valkey: Server, alone: bool
+) -> None:
+    shared = {} if alone else {"backplane": ValkeyBackplane(valkey.url, lease=2)}
+    w = world(limits={"runs_per_principal": 2}, **shared)
+
+    async def main() -> None:
+        person, agent = w.person(), Agent()
+        going, last = await start(w, person, agent), []
+        for _ in range(5):
+            short = Agent()
+            last.append(await start(w, person, short))
+            await short.end(w)
+            await w.until(lambda: last[-1].ended)
+        client = await w.ready(person)
+        await client.send(type="watch", thread=person.thread)
+        told = (await client.receive("watching"))["runs"]
+        assert [run["run"] for run in told] == [run.id for run in (going, *last[-2:])]
+        await agent.end(w)
+        await w.until(lambda: going.ended)
+
+    w.run(main())
+
+
+def test_who_is_refused_does_not_wait_for_a_store_that_hangs(world: Make, valkey: Server) -> None:
+    proxy = Proxy(valkey.port)
+    with aside(proxy) as tell:
+        limits = {"connections_per_principal": 1, "close_timeout": 0.2}
+        a, b = (
+            world(backplane=ValkeyBackplane(url, lease=10), limits=limits) for url in (valkey.url, proxy.url)
+        )
+
+        async def main() -> None:
+            person, tree = b.person(), b.hub._logins.tree
+            await a.ready(person)
+            look = tree.live
+
+            async def last_look(principal: str) -> Any:
+                answer = await look(principal)
+                await asyncio.to_thread(tell, proxy.hang)
+                return answer
+
+            tree.live = last_look
+            refused = await b.connect(person)
+            async with asyncio.timeout(4):
+                assert await refused.ended() == (1008, "too many connections")
+            tell(proxy.cut)
+            tell(proxy.heal)
+
+        b.run(a_then(a, main()))

@@ -468,3 +468,69 @@ def test_a_ticket_that_one_process_keeps_itself_is_good_there_once(pair: Make) -
         assert (await (await a.connect(ticket=ticket)).ended())[0] == 4401
 
     b.run(both(a, main()))
+
+
+def test_a_session_without_grace_lasts_while_somebody_comes_in_or_begins_a_run(pair: Make) -> None:
+    a, b = pair(limits={"session_grace": 0.0})
+
+    async def main() -> None:
+        person = a.person()
+        run = await start(a, person)
+        await a.server.call(stop(run))
+        client = await b.ready(person)
+        await client.send(type="watch", thread=person.thread)
+        assert await client.receive("watching")
+
+    b.run(both(a, main()))
+
+
+def test_a_run_that_waited_for_the_store_while_the_hub_shut_down_does_not_start(pair: Make) -> None:
+    a, b = pair()
+
+    async def main() -> None:
+        person, backplane = a.person(), a.hub._backplane
+        look, looked, go_on = backplane.ended_at, asyncio.Event(), asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        async def slow(session: str) -> Any:
+            answer = await look(session)
+            loop.call_soon_threadsafe(looked.set)
+            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(go_on.wait(), loop))
+            return answer
+
+        backplane.ended_at = slow
+        starting = asyncio.create_task(start(a, person))
+        await looked.wait()
+        await a.server.call(a.hub.shutdown())
+        go_on.set()
+        with pytest.raises(ScopeClosed, match="shutting down"):
+            await starting
+        assert (a.hub.counts().sessions, a.hub.counts().runs) == (0, 0)
+
+    b.run(both(a, main()))
+
+
+def test_a_run_that_is_cancelled_while_its_end_is_stored_is_counted_as_it_ended(pair: Make) -> None:
+    a, b = pair()
+
+    async def main() -> None:
+        person, journal = a.person(), a.hub._backplane.journal
+        append, stored, go_on = journal.append, asyncio.Event(), asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        async def slow(*event: Any) -> Any:
+            answer = await append(*event)
+            loop.call_soon_threadsafe(stored.set)
+            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(go_on.wait(), loop))
+            return answer
+
+        async def nothing(run: Run) -> None: ...
+
+        journal.append = slow
+        run = await start(a, person, nothing)
+        await stored.wait()
+        await a.server.call(stop(run))
+        go_on.set()
+        await a.until(lambda: count(a, "runs_ended", event="run_completed") == 1)
+
+    b.run(both(a, main()))

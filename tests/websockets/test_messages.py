@@ -70,13 +70,14 @@ def test_messages_reach_the_application_in_order_and_one_at_a_time(world: Make) 
         '{"n": NaN}',
         "[" * 60_000,
         '{"n": ' + "9" * 5_000 + "}",
+        '{"n": -1e999}',
         r'{"type": "say", "text": "\ud800"}',
         r'{"type": "say", "texts": [{"deep": "a\uDfffb"}]}',
         r'{"type": "say", "\udc00": 1}',
         r'{"type": "watch", "thread": "\ud800"}',
     ],
     ids=[
-        *("binary", "empty", "cut", "word", "list", "string", "null", "nan", "nested", "digits"),
+        *("binary", "empty", "cut", "word", "list", "string", "null", "nan", "nested", "digits", "huge"),
         *("half a pair", "half a pair deep within", "half a pair in a key", "half a pair in an ID"),
     ],
 )

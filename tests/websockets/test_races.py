@@ -179,6 +179,32 @@ def test_a_run_that_could_not_begin_has_an_end_for_everybody(pair: list[Any]) ->
     a.run(main())
 
 
+def test_a_run_whose_beginning_had_no_answer_goes_on_for_nobody(pair: list[Any]) -> None:
+    a, b = pair
+    journal = a.hub._backplane.journal
+    real, made = journal.begin, []
+
+    async def begin(record: Any) -> None:
+        await real(record)
+        made.append(record)
+        raise StoreError("the store gave no answer in time", path="valkey")
+
+    async def main() -> None:
+        person = a.person()
+        await a.ready(person)
+        journal.begin = begin
+        with pytest.raises(StoreError):
+            await a.server.call(a.hub.start_run(person.session, thread=person.thread, execute=three))
+        async with asyncio.timeout(20):
+            while [  # noqa: ASYNC110
+                run for run in await b.server.call(b.hub.runs_of(made[0].thread)) if not run.ended
+            ]:
+                await asyncio.sleep(0.01)
+        await a.until(lambda: not a.hub._background._tasks)
+
+    a.run(main())
+
+
 def test_who_is_cancelled_while_they_publish_leaves_no_error_unheard(pair: list[Any], valkey: Server) -> None:
     a, _ = pair
     unheard: list[Any] = []

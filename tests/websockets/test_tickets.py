@@ -2,6 +2,9 @@
 
 import sys
 import threading
+import time
+from collections.abc import Callable
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -119,3 +122,25 @@ def test_threads_issue_and_redeem_at_once_and_each_ticket_works_once() -> None:
         sys.setswitchinterval(interval)
     assert not errors
     assert len(redeemed) == len(set(redeemed)) and len(tickets) <= 2
+
+
+def test_a_clock_that_steps_back_keeps_no_ticket_good() -> None:
+    now = [10_000.0]
+    tickets = Tickets(lambda: now[0], ttl=30)
+    token = tickets.issue(principal="ada", session="s", expires_at=1e9)
+    now[0] -= 3600
+    assert tickets.redeem(token) is None
+    assert len(tickets) == 0
+
+
+def test_a_clock_that_steps_back_locks_nobody_out(world: Callable[..., Any]) -> None:
+    off = [3600.0]
+    w = world(clock=lambda: time.time() + off[0])
+
+    async def main() -> None:
+        person = w.person()
+        await w.server.call(w.hub.close_session(person.session))
+        off[0] = 0.0
+        await w.ready(person)
+
+    w.run(main())

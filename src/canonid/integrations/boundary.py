@@ -191,9 +191,9 @@ class _Egress:
         if event["type"] in STARTS and event.get("headers"):
             try:
                 headers = await self._boundary.write_headers(event["headers"], self._peer)
-            except Refused as refused:
+            except Exception as error:  # noqa: BLE001 - what can't be written, and the store
                 self._refused = True
-                await self._fail(event, incidents.report(refused, "writing an answer's headers"))
+                await self._fail(event, incidents.report(error, "writing an answer's headers"))
                 return
             event = {**event, "headers": headers}
         await self._send(event)

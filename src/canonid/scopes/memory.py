@@ -67,14 +67,22 @@ class ScopeTree:
         if not isinstance(principal, str):
             raise InvalidId(f"expected a text as principal=, got {type(principal).__name__}", text=principal)
         identity = self._identify(kind, text, identity)
-        if joined:
-            live = self._live.get(identity)
-            own = isinstance(live, Scope) and live.parent is None and live.principal == principal
-            if isinstance(live, Scope) and own and not live.closed:
+        while True:
+            if joined and (live := self._joinable(identity, principal)) is not None:
                 return live
-        scope = Scope(self, identity, text, principal, None)
-        self._admit(scope)
-        return scope
+            scope = Scope(self, identity, text, principal, None)
+            try:
+                self._admit(scope)
+            except ClaimConflict:
+                if not joined or self._joinable(identity, principal) is None:
+                    raise  # else another thread was first
+            else:
+                return scope
+
+    def _joinable(self, identity: Identity, principal: str) -> Scope | None:
+        live = self._live.get(identity)
+        own = isinstance(live, Scope) and live.parent is None and live.principal == principal
+        return live if isinstance(live, Scope) and own and not live.closed else None
 
     def find(self, kind: str, text: str, *, principal: str) -> Scope | Resource:
         """The principal's live entry of that name; `NotFound` for foreign, unknown and malformed alike."""

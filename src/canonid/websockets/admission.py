@@ -143,8 +143,11 @@ class Admission:
             if self._backplane is not None:
                 await self._check_room(session, lineage.child)
             await self._check_may_enter(session_lineage, issued_at)
+            if scope.closed:
+                raise ScopeClosed(f"connection {lineage.child} was closed while it was let in")
         except BaseException:
-            await scope.close()
+            # Whoever is refused hears it, though the store may be slow to learn.
+            await asyncio.wait({scope.close()}, timeout=self._limits.close_timeout)
             raise
         return scope
 

@@ -59,6 +59,12 @@ class Journal(Protocol):
         RunOver once the run has ended.
         """
 
+    async def put_back(self, record: RunRecord, kept: Sequence[str]) -> None:
+        """Write again what the store has lost of a run that goes on, `kept` as for `append`.
+
+        Waits while the store can't be reached. RunOver once the run has ended.
+        """
+
     async def read(self, run: str, after: int) -> Kept | None:
         """The events with numbers above `after` that are kept; None if the run is not known. StoreError."""
 
@@ -93,17 +99,22 @@ class Backplane(Protocol):
         limits: Limits,
         release_timeout: float,
         on_fenced: Callable[[], object],
+        on_rejoined: Callable[[], object],
     ) -> None:
         """Begin. StoreError.
 
         `limits` are the hub's. `relisten` gets each channel that is heard again after a break. `on_fenced`
         is called when others have taken over what this process held, after it lost its lease; its scopes are
-        closed then.
+        closed then. `on_rejoined` is called when the store may have lost data, and the scopes are put back.
         """
 
     @property
     def may_send(self) -> bool:
         """Whether the lease of this process is good; a process without one says nothing to clients."""
+
+    @property
+    def may_lack(self) -> bool:
+        """Whether the store lost data so lately that other processes may not have put back theirs yet."""
 
     async def aclose(self) -> None:
         """End, giving back all that is held."""

@@ -18,7 +18,7 @@ from canonid.websockets.streams import Stream
 
 log = logging.getLogger("canonid.websockets")
 
-AGAIN = 0.5  # seconds until others are told again
+AGAIN = 0.5  # seconds until others are told, or asked, again
 
 
 class Hearing:
@@ -80,13 +80,20 @@ class Hearing:
 
     async def _attach_watchers(self, thread: str, runs: Collection[str] | None = None) -> None:
         """Attach who watches a thread to its runs that go on elsewhere."""
-        try:
-            going = runs or [run.run for run in await self._runs.of_thread(thread) if not run.ended]
-            for run in going:
-                found = await self._runs.find(run, 0)
-                if isinstance(found, Stream):
-                    for connection in self._present.watching[thread]:
-                        self._runs.show(connection, found)
-                    self._runs.drop(found)  # unless somebody is attached now
-        except StoreError:
-            log.exception("runs of thread %s that go on elsewhere are not shown", thread)
+        while self._present.watching[thread]:
+            try:
+                going = runs or [run.run for run in await self._runs.of_thread(thread) if not run.ended]
+                for run in going:
+                    await self._attach_to(run, thread)
+            except StoreError as error:
+                log.warning("runs of thread %s that go on elsewhere are not shown yet: %s", thread, error)
+                await asyncio.sleep(AGAIN)
+            else:
+                return
+
+    async def _attach_to(self, run: str, thread: str) -> None:
+        found = await self._runs.find(run, 0)
+        if isinstance(found, Stream):
+            for connection in self._present.watching[thread]:
+                self._runs.show(connection, found)
+            self._runs.drop(found)  # unless somebody is attached now

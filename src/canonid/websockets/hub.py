@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext, suppress
 from functools import partial
 from traceback import format_exc
@@ -220,12 +220,15 @@ class Hub:
         session_lineage, thread_lineage, lineage = await asyncio.to_thread(
             self._records.run, session_text, thread
         )
-        if self.stopping:
-            raise ScopeClosed("the hub is shutting down; nothing can be started any more")
+        self._check_goes_on()
         session = await self._logins.live(session_lineage)
+        if self.stopping:  # it was opened too late to be closed with the others
+            await self._logins.close(session, ending(Code.RESTARTING))
+        self._check_goes_on()
         try:
-            scope = await session.scope.open("run", lineage.text, identity=Identity("run", lineage.child))
-            run = await self._runs.begin(session, scope, thread_lineage.child, execute, on_last_detach)
+            with session.kept():
+                scope = await session.scope.open("run", lineage.text, identity=Identity("run", lineage.child))
+                run = await self._runs.begin(session, scope, thread_lineage.child, execute, on_last_detach)
         except ScopeClosed:  # by another process, of which this one may not have heard yet
             self._logins.close(session, CLOSED)
             raise
@@ -499,11 +502,11 @@ class Hub:
         canonical = await self.watch(connection, thread)
         started = connection.asking[canonical] = set()
         try:
-            newest = (await self.runs_of(canonical))[-self._limits.runs_per_principal :]
+            told = _going_and_last(await self.runs_of(canonical), self._limits.runs_per_principal)
         finally:
             del connection.asking[canonical]
-        runs = [{"run": run.run, "seq": run.seq, "ended": run.ended} for run in newest]
-        for run in newest:
+        runs = [{"run": run.run, "seq": run.seq, "ended": run.ended} for run in told]
+        for run in told:
             connection.note(run.run)
         await connection.send({"type": "watching", "thread": canonical, "runs": runs})
         for new in started:
@@ -550,9 +553,14 @@ class Hub:
             limits=self._limits,
             release_timeout=2 * self._limits.close_timeout + 1,
             on_fenced=self._fenced,
+            on_rejoined=self._runs.put_back,
         )
         self.tree, self._logins.tree = backplane.tree.local, backplane.tree
         await self._hearing.begin()
+
+    def _check_goes_on(self) -> None:
+        if self.stopping:
+            raise ScopeClosed("the hub is shutting down; nothing can be started any more")
 
     def _check_joined(self) -> None:
         if self._backplane is not None and self._logins.tree is self.tree:
@@ -570,6 +578,13 @@ def _check_run(execute: object, on_last_detach: object) -> None:
     grace = isinstance(on_last_detach, Grace) and _is_time(on_last_detach.seconds)
     if not grace and on_last_detach not in ("continue", "cancel"):
         raise ValueError('expected on_last_detach="continue", "cancel" or Grace(seconds)')
+
+
+def _going_and_last(runs: Sequence[RunRecord], most: int) -> list[RunRecord]:
+    """The runs that go on, and so many of those that have ended, oldest first."""
+    ended = [run.run for run in runs if run.ended]
+    left_out = set(ended[: max(len(ended) - most, 0)])
+    return [run for run in runs if run.run not in left_out]
 
 
 def _is_time(seconds: object) -> bool:

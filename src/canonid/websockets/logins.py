@@ -56,8 +56,9 @@ class Logins:
         since = await self.over_since(lineage.child)
         if since == NEVER or await self._is_live_elsewhere(lineage):
             session = await self.open(lineage)
-            if await self.over_since(lineage.child) == since:
-                return session
+            with session.kept():
+                if await self.over_since(lineage.child) == since:
+                    return session
         raise ScopeClosed(f"session {lineage.child} was logged out; start runs in a live one")
 
     async def open(self, lineage: Lineage, keeper: object = None) -> Session:
@@ -91,7 +92,10 @@ class Logins:
     async def over_since(self, session_id: str) -> float:
         """When it was last logged out, in any process, within the last 10 minutes; else NEVER. StoreError."""
         elsewhere = None if self._backplane is None else await self._backplane.ended_at(session_id)
-        return max(self._logged_out.get(session_id, NEVER), NEVER if elsewhere is None else elsewhere)
+        here = self._logged_out.get(session_id, NEVER)
+        if abs(self._clock() - here) >= LOGOUT_MEMORY:  # long ago, or the clock has stepped back since
+            here = NEVER
+        return max(here, NEVER if elsewhere is None else elsewhere)
 
     async def log_out(self, names: Collection[str], principal: str | None) -> None:
         """End the session of these canonical IDs, here and in every process. StoreError."""

@@ -9,13 +9,15 @@ from weakref import WeakValueDictionary
 from canonid.errors import StoreError
 from canonid.websockets.background import Background
 from canonid.websockets.backplane import Backplane, Kept, RunRecord, process_channel, run_channel
+from canonid.websockets.codes import Code, Refusal
 from canonid.websockets.limits import Limits
 from canonid.websockets.streams import GONE, LOST, Stream, gone_text
 from canonid.websockets.wire import encode
 
 log = logging.getLogger("canonid.websockets")
 
-AGAIN = 0.5  # seconds until a journal that can't be read is tried again
+AGAIN = 0.5  # seconds until a journal that can't be read, or a process that can't be told, is tried again
+PATIENCE = 60.0  # seconds in which a process is told to cancel a run; one that is dead for so long has none
 
 
 class Mirror(Stream):
@@ -101,6 +103,7 @@ class Mirrors:
         self._limits = limits
         self._mirrors: dict[str, Mirror] = {}
         self._opening: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._cancelling: set[str] = set()
         self._early: set[str] = set()  # runs that were told of while they were opened
 
     def __len__(self) -> int:
@@ -109,7 +112,8 @@ class Mirrors:
     async def of(self, run: str, last_seq: int = 0) -> Mirror | None:
         """The mirror of a run, at least up to `last_seq` if there is so much; None if it is not known.
 
-        StoreError. Whoever asks attaches to it or drops it.
+        StoreError. Refusal (1013) where events up to `last_seq` are not there: a store that lost them gets
+        them again from the run's process. Whoever asks attaches to it or drops it.
         """
         while True:
             async with self._opening.setdefault(run, asyncio.Lock()):
@@ -124,6 +128,10 @@ class Mirrors:
             if self._mirrors.get(run) is mirror:  # else the last one who watched has left meanwhile
                 if kept is not None:
                     mirror.read(kept)
+                if last_seq > mirror.seq and not mirror.ended:
+                    self.drop(mirror)
+                    # No failure to log: the client may as well have made the number up.
+                    raise Refusal("try again; events that were seen are not stored", Code.OVERLOADED)
                 return mirror
 
     def hear(self, run: str, text: str) -> None:
@@ -153,7 +161,9 @@ class Mirrors:
 
     def cancel(self, mirror: Mirror) -> None:
         """Ask the process that executes the run to cancel it."""
-        self.background.do(self._tell_to_cancel(mirror))
+        if mirror.id not in self._cancelling:
+            self._cancelling.add(mirror.id)
+            self.background.do(self._tell_to_cancel(mirror))
 
     async def _open(self, run: str) -> Mirror | None:
         channel = run_channel(run)
@@ -177,7 +187,22 @@ class Mirrors:
         return mirror
 
     async def _tell_to_cancel(self, mirror: Mirror) -> None:
+        loop = asyncio.get_running_loop()
+        until, told = loop.time() + PATIENCE, False
         try:
-            await self.backplane.tell(process_channel(mirror.process), mirror.id)
+            while not mirror.ended and loop.time() < until and not await self._told_to_cancel(mirror, told):
+                told = True
+                await asyncio.sleep(AGAIN)
+        finally:
+            self._cancelling.discard(mirror.id)
+
+    async def _told_to_cancel(self, mirror: Mirror, again: bool) -> bool:
+        problem: object = "its process does not hear"
+        try:
+            if await self.backplane.tell(process_channel(mirror.process), mirror.id):
+                return True
         except StoreError as error:
-            log.warning("run %s could not be cancelled: %s", mirror.id, error)
+            problem = error
+        if not again:
+            log.warning("run %s can't be cancelled yet: %s", mirror.id, problem)
+        return False

@@ -22,6 +22,8 @@ from canonid.websockets.runs import CANCELLED, COMPLETED, FAILED, OnLastDetach, 
 from canonid.websockets.sessions import Session
 from canonid.websockets.streams import GONE, LOST, Stream, Subscriber
 
+BETWEEN = 1.0  # seconds between two times that runs are put back
+
 Execute = Callable[[Run], Awaitable[object]]
 
 
@@ -45,6 +47,7 @@ class Runs:
         self._background = background
         self._mirrors = None if backplane is None else Mirrors(backplane, limits, background)
         self.stopping = False  # whether runs that are cancelled are so because the hub shuts down
+        self._lost = self._putting_back = False
         self._ended = Retention(limits, present.forget)
 
     async def begin(
@@ -71,8 +74,8 @@ class Runs:
         if self._backplane is not None:
             try:
                 await self._backplane.journal.begin(run.record())
-            except BaseException as error:
-                self._give_up(run, live, known=not isinstance(error, StoreError))
+            except BaseException:
+                self._give_up(run, live)
                 raise
         its = {"principal": run.principal, "session": session.id, "thread": run.thread, "run": run.id}
         with logs.bound(connection=None, **its):
@@ -82,7 +85,7 @@ class Runs:
             scope.claim("executor", run.id, retire, identity=Identity("executor", run.id))
         except BaseException:
             executor.cancel()
-            self._give_up(run, live, known=True)
+            self._give_up(run, live)
             raise
         run.on_cancel(partial(self._cancel, run, executor, live))
         session.keep(run)
@@ -96,10 +99,16 @@ class Runs:
         """
         here = self._present.runs.get(run)
         if here is not None:
+            if last_seq > here.seq:
+                await here.stored()
             return here
         mirror = None if self._mirrors is None else await self._mirrors.of(run, last_seq)
         if mirror is None:
-            return GONE if self._ended.knew(run) else LOST
+            if self._ended.knew(run):
+                return GONE
+            if self._backplane is not None and self._backplane.may_lack:
+                raise StoreError(f"run {run} may not have been put back yet", path="valkey")
+            return LOST
         if mirror.ended and not mirror.kept:
             return GONE
         return mirror
@@ -149,6 +158,13 @@ class Runs:
         if self._mirrors is not None:
             self._mirrors.drop(stream)
 
+    def put_back(self) -> None:
+        """The store may have lost events of the runs that are kept here."""
+        self._lost = True
+        if not self._putting_back:
+            self._putting_back = True
+            self._background.do(self._put_back())
+
     def clear(self) -> None:
         """Keep nothing any more."""
         self._ended.clear()
@@ -158,6 +174,21 @@ class Runs:
         if backplane is None:
             return None
         return Shared(backplane.journal, backplane.process, backplane.watchers)
+
+    async def _put_back(self) -> None:
+        try:
+            while self._lost:  # once for all buckets whose server was another one
+                self._lost = False
+                runs = tuple(self._present.runs.values())
+                for run in runs:
+                    if not run.ended:
+                        self._background.do(run.put_back())
+                for run in runs:
+                    if run.ended:  # those nobody waits for, one at a time
+                        await run.put_back()
+                await asyncio.sleep(BETWEEN)
+        finally:
+            self._putting_back = False
 
     async def _execute(self, run: Run, execute: Execute, live: LiveScope) -> None:
         try:
@@ -174,12 +205,15 @@ class Runs:
         finally:
             live.close()
 
-    def _give_up(self, run: Run, live: LiveScope, *, known: bool) -> None:
-        """It never ran; others who may know of it are told."""
+    def _give_up(self, run: Run, live: LiveScope) -> None:
+        """It never ran; others who may know of it are told, as soon as the store answers."""
         live.close()
-        if known:
-            self._background.do(run.end(CANCELLED))
-        else:
+        self._background.do(self._end_unheard(run))
+
+    async def _end_unheard(self, run: Run) -> None:
+        try:
+            await run.end(CANCELLED)
+        finally:
             run.abandon()
 
     def _cancel(self, run: Run, executor: asyncio.Task[None], live: LiveScope) -> None:

@@ -15,6 +15,7 @@ from canonid.websockets.wire import encode
 
 COMPLETED, FAILED, CANCELLED = "run_completed", "run_failed", "run_cancelled"
 
+ANSWER = 3.0  # seconds for the store to take an event, when a client asks for it
 LOOK_AGAIN = 1.0  # seconds between two looks whether another process still watches
 
 
@@ -85,7 +86,6 @@ class Run(Stream):
         if not self.ended:
             try:
                 await self._add(event, data, final=True)
-                self.outcome = event
             except ScopeClosed:
                 assert self.ended
 
@@ -103,6 +103,30 @@ class Run(Stream):
         """What `cancel` calls."""
         self._cancel = cancel
 
+    async def stored(self) -> None:
+        """Wait for the events that are being stored: others may have seen them first. StoreError."""
+        if self._writing:
+            _, pending = await asyncio.wait(tuple(self._writing), timeout=ANSWER)
+            if pending:
+                raise StoreError(f"events of run {self.id} wait for the store", path="valkey")
+
+    async def put_back(self) -> None:
+        """Write again what the store has lost, for those who look before the next event or after the last."""
+        shared = self._shared
+        async with self._order:
+            if shared is None:
+                return
+            try:
+                if not self.ended:
+                    await shared.journal.put_back(self.record(), self._kept)
+                elif self._kept:
+                    *before, last = self._kept
+                    record = self.record()._replace(seq=self.seq - 1, ended=False)
+                    await shared.journal.append(record, [last], before, True)
+            except RunOver:
+                if not self.ended:
+                    await self._ended_elsewhere(shared.journal)
+
     def abandon(self) -> None:
         """Write nothing any more: the process ends, or is not allowed to."""
         for task in (*self._writing, self._minding):
@@ -112,7 +136,7 @@ class Run(Stream):
     async def _add(self, event: str, data: Mapping[str, Any] | None, *, final: bool) -> int:
         if self._shared is None:
             self._check_open()
-            self._take(self._text(event, data, final=final), final=final)
+            self._add_here(self._text(event, data, final=final), event, final)
             return self.seq
         # A task of its own: an executor that is cancelled now must not leave it unknown whether it counts.
         task = asyncio.create_task(self._store(self._shared.journal, event, data, final=final))
@@ -136,8 +160,13 @@ class Run(Stream):
             except RunOver:
                 await self._ended_elsewhere(journal)
             self._check_open()
-            self._take(text, final=final)
+            self._add_here(text, event, final)
             return self.seq
+
+    def _add_here(self, text: str, event: str, final: bool) -> None:
+        if final:
+            self.outcome = event
+        self._take(text, final=final)
 
     async def _ended_elsewhere(self, journal: Journal) -> None:
         kept = await journal.read(self.id, self.seq)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from canonid.scopes import LiveScope, Scope
 
@@ -44,6 +45,16 @@ class Session:
         self._keepers.discard(keeper)
         if not self._keepers and self.closing is None:
             self._count_down()
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Stay open while somebody is entering, who is no keeper yet."""
+        entering = object()
+        self.keep(entering)
+        try:
+            yield
+        finally:
+            self.leave(entering)
 
     def stop_countdown(self) -> None:
         if self._countdown is not None:

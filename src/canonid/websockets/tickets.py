@@ -81,7 +81,7 @@ class Tickets:
     def _prune(self, now: float) -> None:
         while self._unspent:
             token, ticket = next(iter(self._unspent.items()))
-            if now - (ticket.issued_at or 0) < self._ttl:
+            if abs(now - (ticket.issued_at or 0)) < self._ttl:  # a clock may step back as well
                 return
             self._forget(token, ticket)
 

@@ -28,6 +28,7 @@ def test_a_backplane_that_can_not_start_leaves_nothing_open(valkey: Server) -> N
                 limits=Limits(),
                 release_timeout=5,
                 on_fenced=lambda: None,
+                on_rejoined=lambda: None,
             )
         del backplane
         gc.collect()

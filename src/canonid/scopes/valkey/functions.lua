@@ -135,7 +135,7 @@ local function claim(keys, argv)
     end
     return {'ok', node.nonce, node.opened_at, node.text}
   end
-  if at_most > 0 then
+  if at_most >= 0 then
     local live, prefix = 0, string.match(field, '^[^/]*/')
     for _, root in ipairs(redis.call('ZRANGE', P .. 'roots:' .. principal, 0, -1)) do
       if string.sub(root, 1, #prefix) == prefix then live = live + 1 end

@@ -28,6 +28,7 @@ log = logging.getLogger("canonid.scopes")
 DIGEST = 2**48
 BATCH = 500
 BLOCK = 1000  # milliseconds that the reader of the inbox waits in one call
+UNBOUNDED = -1  # as many scopes of a kind as one likes
 DOUBTS = 4  # beats in a row that may differ while something is under way
 
 Gone = tuple[str, str, str]
@@ -85,6 +86,8 @@ class Membership:
         self._reaping: set[str] = set()
         self._orphans: dict[str, float] = {}  # waiting for their parent's process to come back, until when
         self._debts: dict[tuple[str, str], tuple[str, bool]] = {}  # to be released in the store: why, joined
+        self._payment = asyncio.Lock()
+        self._paying = ""  # the field whose debt is being paid
         self._owing = asyncio.Event()
         self._tasks: set[asyncio.Task[Any]] = set()
 
@@ -146,6 +149,9 @@ class Membership:
         self._under_way[nonce] = entry.field
         self._moves += 1
         try:
+            if entry.flags == JOINED and self._paying == entry.field:
+                async with self._payment:  # or what is left there would be what is entered here
+                    pass
             if self.reservations and not await self.reservations.take(entry.field, entry.principal):
                 return ["conflict"]
             answer = await self.write("claim", *claim_of(entry, at_most))
@@ -480,16 +486,25 @@ class Membership:
         while True:
             await self._owing.wait()
             self._owing.clear()
-            for (field, nonce), (why, joined) in list(self._debts.items()):
+            for debt, (why, joined) in list(self._debts.items()):
+                if debt not in self._debts or (joined and debt[0] in self._under_way.values()):
+                    continue  # held again, or about to be; else the next beat goes on
                 try:
-                    if not joined or (await self.give_up(field, nonce, why)):
-                        await self.end(field, nonce, why)
+                    async with self._payment:
+                        self._paying = debt[0]
+                        await self._pay_one(*debt, why, joined)
                 except (StoreError, Fenced):
-                    debt = self._debts.pop((field, nonce), None)
-                    if debt is not None:
-                        self._debts[field, nonce] = debt  # behind the others; the next beat goes on
+                    owed = self._debts.pop(debt, None)
+                    if owed is not None:
+                        self._debts[debt] = owed  # behind the others; the next beat goes on
                     break
-                self._debts.pop((field, nonce), None)
+                finally:
+                    self._paying = ""
+                self._debts.pop(debt, None)
+
+    async def _pay_one(self, field: str, nonce: str, why: str, joined: bool) -> None:
+        if not joined or await self.give_up(field, nonce, why):
+            await self.end(field, nonce, why)
 
     async def give_up(self, field: str, nonce: str, why: str) -> bool:
         """Leaves a joined scope in the store; True if this was the last process, which has to close it."""
@@ -509,7 +524,7 @@ class Membership:
         task.add_done_callback(self._tasks.discard)
 
 
-def claim_of(entry: SharedEntry, at_most: int = 0) -> tuple[Argument, ...]:
+def claim_of(entry: SharedEntry, at_most: int = UNBOUNDED) -> tuple[Argument, ...]:
     """The arguments of a claim, after the process and its epoch."""
     parent = entry.parent
     return (

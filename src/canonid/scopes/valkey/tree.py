@@ -40,7 +40,7 @@ from canonid.scopes.valkey.entries import (
 )
 from canonid.scopes.valkey.lease import Pulse, now
 from canonid.scopes.valkey.local import LocalTree, taken
-from canonid.scopes.valkey.membership import Counts, Membership
+from canonid.scopes.valkey.membership import UNBOUNDED, Counts, Membership
 from canonid.scopes.valkey.receipts import Receipt, receipt
 from canonid.scopes.valkey.reservations import LASTS, Reservations
 from canonid.scopes.valkey.store import Store, bucket_of, end_tasks
@@ -70,6 +70,7 @@ class ValkeyTree:
         release_timeout: float,
         on_failure: Callable[[Failure], object] | None,
         on_fenced: Callable[[], object] | None,
+        on_rejoined: Callable[[], object] | None,
         effects: Mapping[str, Effect],
         clock: Callable[[], int],
     ) -> None:
@@ -80,6 +81,7 @@ class ValkeyTree:
         self.milliseconds = clock
         self._store = store
         self._on_fenced = on_fenced
+        self._on_rejoined = on_rejoined
         self._fences = 0
         prefixes = [f"{namespace}:{{{bucket}}}:" for bucket in range(buckets)]
         # With one bucket the claim itself sees every principal.
@@ -95,6 +97,7 @@ class ValkeyTree:
             for kind, effect in effects.items()
         ]
         self._lease_ends = float("inf")
+        self._rejoined_at = float("-inf")
         self._joining: dict[Identity, asyncio.Future[None]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
 
@@ -111,6 +114,7 @@ class ValkeyTree:
         release_timeout: float = 5.0,
         on_failure: Callable[[Failure], object] | None = None,
         on_fenced: Callable[[], object] | None = None,
+        on_rejoined: Callable[[], object] | None = None,
         effects: Mapping[str, Effect] | None = None,
         clock: Callable[[], int] = milliseconds,
     ) -> Self:
@@ -120,9 +124,10 @@ class ValkeyTree:
         caller's, or a URL. What a process holds is released by the others within two leases, in seconds, of
         its death. `process` names it for people. All processes of a `namespace` give the same number of
         `buckets`: 1, or some to spread the principals over a cluster, each with a connection.
-        `on_fenced` is called after others have taken over what this process held. `effects`: for each kind
-        what must happen when a thing of that kind was released, whoever owned it; one of the processes that
-        name the kind awaits it, at least once. `resolve`, `release_timeout` (of each cleanup), `on_failure`
+        `on_fenced` is called after others have taken over what this process held, `on_rejoined` after a
+        server that may have lost data was given back what is held. `effects`: for each kind what must happen
+        when a thing of that kind was released, whoever owned it; one of the processes that name the kind
+        awaits it, at least once. `resolve`, `release_timeout` (of each cleanup), `on_failure`
         and `clock` as for `ScopeTree`.
         """
         store = Store(client, timeout=lease / 2)
@@ -136,6 +141,7 @@ class ValkeyTree:
             release_timeout=release_timeout,
             on_failure=on_failure,
             on_fenced=on_fenced,
+            on_rejoined=on_rejoined,
             effects=effects or {},
             clock=clock,
         )
@@ -178,6 +184,11 @@ class ValkeyTree:
     def may_send(self) -> bool:
         """Whether this process still has its lease, so that nobody has taken over what it holds."""
         return now() < self._lease_ends
+
+    @property
+    def may_lack(self) -> bool:
+        """Whether a server may have lost data within the last lease, so that others still put back theirs."""
+        return now() < self._rejoined_at + self.lease
 
     @property
     def counts(self) -> Counts:
@@ -307,6 +318,7 @@ class ValkeyTree:
     def close_entry(self, entry: SharedEntry, why: str) -> asyncio.Future[Closed]:
         """See `SharedScope.close`."""
         if entry._closing is None:
+            why = _kept(why)
             entry.covered = True
             entry.why = entry.why or why
             try:
@@ -327,7 +339,7 @@ class ValkeyTree:
         if scope.local is None:
             return
         if scope._leaving is None:
-            scope._leaving = self._begin(self._leave(scope, why))
+            scope._leaving = self._begin(self._leave(scope, _kept(why)))
         if not inside_a_cleanup():
             await asyncio.shield(scope._leaving)
 
@@ -338,7 +350,9 @@ class ValkeyTree:
 
     def rejoined(self) -> None:
         """A bucket's server lost data, or may have: the keys of IDs that it held may belong to any bucket."""
+        self._rejoined_at = now()
         self._reserve_again()
+        self._tell("on_rejoined", self._on_rejoined)
 
     def _reserve_again(self) -> None:
         for membership in self._memberships:
@@ -349,15 +363,18 @@ class ValkeyTree:
         """A membership was fenced."""
         self._fences += 1
         self._lease_ends = float("-inf")
-        if self._on_fenced is None:
+        self._tell("on_fenced", self._on_fenced)
+
+    def _tell(self, name: str, whom: Callable[[], object] | None) -> None:
+        if whom is None:
             return
         try:
-            answer = self._on_fenced()
+            answer = whom()
         except Exception:
-            log.exception("on_fenced raised")
+            log.exception("%s raised", name)
             return
         if isawaitable(answer):
-            self._begin(self._tell_fenced(answer))
+            self._begin(self._told(name, answer))
 
     async def _enter(
         self,
@@ -378,7 +395,7 @@ class ValkeyTree:
         entry = cls(self, membership, identity, text, principal, parent, nonce, self.milliseconds(), flags)
         joined = flags == JOINED
         try:
-            answer = await membership.enter(entry, at_most or 0)
+            answer = await membership.enter(entry, UNBOUNDED if at_most is None else max(at_most, 0))
         except (StoreError, asyncio.CancelledError):
             membership.owe(entry.field, "" if joined else nonce, "no answer to its claim", joined=joined)
             raise
@@ -494,11 +511,11 @@ class ValkeyTree:
             await asyncio.sleep(LASTS / 4)
             self._reserve_again()
 
-    async def _tell_fenced(self, answer: Awaitable[object]) -> None:
+    async def _told(self, name: str, answer: Awaitable[object]) -> None:
         try:
             await answer
         except Exception:
-            log.exception("on_fenced raised")
+            log.exception("%s raised", name)
 
     def _begin(self, work: Any) -> asyncio.Task[Any]:
         # Not in the context of the caller, who may be a cleanup: those never wait for closings.
@@ -522,6 +539,11 @@ def _check_unicode(*texts: str) -> None:
             text.encode()
         except UnicodeEncodeError:
             raise InvalidId(f"{show(text)} is no Unicode text", text=text) from None
+
+
+def _kept(why: str) -> str:
+    """The reason, as a store can keep it: an error's text may hold half a surrogate pair."""
+    return str(why).encode("utf-8", "backslashreplace").decode()
 
 
 def _is_above(scope: SharedScope, entry: SharedEntry) -> bool:

@@ -74,6 +74,10 @@ class ValkeyBackplane:
     def may_send(self) -> bool:
         return self._tree is not None and self._tree.may_send
 
+    @property
+    def may_lack(self) -> bool:
+        return self._tree is not None and self._tree.may_lack
+
     async def start(
         self,
         hear: Hear,
@@ -83,6 +87,7 @@ class ValkeyBackplane:
         limits: Limits,
         release_timeout: float,
         on_fenced: Callable[[], object],
+        on_rejoined: Callable[[], object],
     ) -> None:
         self._limits = limits
         self._journal = ValkeyJournal(self._store, self._prefix, limits)
@@ -93,6 +98,7 @@ class ValkeyBackplane:
                 process=self._process,
                 release_timeout=release_timeout,
                 on_fenced=on_fenced,
+                on_rejoined=on_rejoined,
                 effects={"run": self._end_lost},
                 **self._options,
             )

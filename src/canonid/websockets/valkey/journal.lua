@@ -5,9 +5,11 @@
 --     run     hash: thread, principal, process, seq and bytes of what is kept; final once it has ended
 --     log     stream: its events, whose entries go by the events' numbers
 --   of a thread
---     runs    sorted set: its last runs in the order of their beginning
+--     runs    sorted set: its runs that go on and its last ones, in the order of their beginning
 --   of a principal
 --     ended   sorted set: "BYTES RUN" of its ended runs that are kept, in the order of their ends
+
+local GOING, SURPLUS = 1000, 100 -- runs of a thread that go on, and those that are looked at when one begins
 
 local function milliseconds()
   local now = redis.call('TIME')
@@ -22,13 +24,14 @@ local function begin(keys, argv)
   return {'ok'}
 end
 
--- Makes a run one of its thread's.
+-- Makes a run one of its thread's; which ones, the oldest, are too many and may be left out if they have ended.
 local function list(keys, argv)
   local runs, run, most, lasts = keys[1] .. 'runs', unpack(argv, 1, 4)
   redis.call('ZADD', runs, 'NX', milliseconds(), run)
-  redis.call('ZREMRANGEBYRANK', runs, 0, -most - 1)
+  redis.call('ZREMRANGEBYRANK', runs, 0, -most - GOING - 1)
   redis.call('PEXPIRE', runs, lasts)
-  return {'ok'}
+  local surplus = math.min(redis.call('ZCARD', runs) - most, SURPLUS)
+  return surplus > 0 and redis.call('ZRANGE', runs, 0, surplus - 1) or {}
 end
 
 local function last_text(log)

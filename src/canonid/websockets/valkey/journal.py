@@ -42,7 +42,20 @@ class ValkeyJournal:
     async def begin(self, record: RunRecord) -> None:
         run, process = record.run, record.process
         await self._of(run, "begin", record.thread, record.principal, process, record.seq, self._lasts)
-        await self._of(record.thread, "list", run, self._limits.runs_per_principal, self._lasts)
+        await self._list(record)
+
+    async def put_back(self, record: RunRecord, kept: Sequence[str]) -> None:
+        await self.append(record, [], kept, False)
+        await self._surely(self._list, record)  # in a cluster it may be on another server
+
+    async def _list(self, record: RunRecord) -> None:
+        most = self._limits.runs_per_principal
+        surplus = await self._of(record.thread, "list", record.run, most, self._lasts)
+        with suppress(StoreError):  # the next one looks again
+            for run in surplus:
+                known = _record(run, (await self._look(run, "known"))[0])
+                if known is None or known.ended:
+                    await self._store.command("ZREM", f"{self._of_whom(record.thread)}runs", run)
 
     async def append(self, record: RunRecord, texts: Sequence[str], kept: Sequence[str], final: bool) -> int:
         last = record.seq + len(texts)
