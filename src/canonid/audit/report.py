@@ -1,0 +1,26 @@
+"""The answer of an audit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from canonid.audit.findings import Finding, Ignored
+
+
+class IgnoredAt(NamedTuple):
+    """What looks like a finding and is none, with the name of the reason."""
+
+    path: str
+    what: Ignored
+
+
+class Report(NamedTuple):
+    """The same for the same files, whatever order they were read in, by how many workers, cached or not."""
+
+    root: str
+    files: int
+    lines: int
+    findings: Sequence[Finding]  # by path, line, column, code
+    ignored: Sequence[IgnoredAt]  # in the same order
+    broken: int  # files that could not be read or parsed; each is a finding as well
