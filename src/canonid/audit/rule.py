@@ -10,8 +10,8 @@ from canonid.audit.findings import Category, Priority
 class Rule:
     """One thing the audit looks for, under a code that never changes its meaning.
 
-    `invalid` are pieces of code in which the rule finds something (each exactly once, unless the example marks
-    its lines with `# here`); in `valid` ones it finds nothing. They are the rule's tests and its documentation.
+    `invalid` are pieces of code in each of which the rule finds exactly one thing; in `valid` ones it finds
+    nothing. They are the rule's tests and its documentation.
     """
 
     code: ClassVar[str]

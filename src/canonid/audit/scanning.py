@@ -2,9 +2,51 @@
 
 from __future__ import annotations
 
+import ast
+import io
+import tokenize
+import warnings
+
 from canonid.audit.facts import FileFacts
+from canonid.audit.findings import Ignored
+from canonid.audit.modules import Module
+from canonid.audit.prefilter import needs_tree
+from canonid.audit.rules import RULES
+from canonid.audit.view import View
 
 
 def scan(path: str, data: bytes) -> FileFacts:
     """What a file says. Never raises for what is in it: a file that can't be parsed has an `error`."""
-    return FileFacts(path, data.count(b"\n") + 1)
+    count = data.count(b"\n") + 1
+    if not needs_tree(data):
+        return FileFacts(path, count)
+    try:
+        tree = parsed(data)
+        view = View(path, Module(tree), text_of(data).splitlines())
+        found = [each for rule in RULES for each in rule.check(view)]
+    except (SyntaxError, ValueError, UnicodeError) as error:
+        return FileFacts(path, count, error=f"{type(error).__name__}: {error}"[:200])
+    except RecursionError:
+        return FileFacts(path, count, error="nested too deeply")
+    except MemoryError:
+        return FileFacts(path, count, error="too big for the memory")
+    drafts = sorted(
+        [each for each in found if not isinstance(each, Ignored)], key=lambda each: (each.place, each.code)
+    )
+    ignored = sorted(
+        [each for each in found if isinstance(each, Ignored)], key=lambda each: (each.place, each.code)
+    )
+    return FileFacts(path, count, "", tuple(drafts), tuple(ignored))
+
+
+def parsed(data: bytes) -> ast.Module:
+    """The tree, without the warnings that code may earn."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return ast.parse(data)
+
+
+def text_of(data: bytes) -> str:
+    """The text in the encoding that the file declares (PEP 263)."""
+    encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
+    return data.decode(encoding)

@@ -1,0 +1,95 @@
+"""IDs that code puts together by hand."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from canonid.audit.findings import Confidence, Draft, Ignored
+from canonid.audit.rule import Rule
+from canonid.audit.sinks import reason_against
+from canonid.audit.templates import GENERATED, Template, bits, fields, literal, shown
+from canonid.audit.view import Text, View
+
+COMPACT = re.compile(r"[A-Za-z0-9_\-:.#|~+@]*")  # what stands between the fields of an ID
+PREFIXED = re.compile(r"[A-Za-z][A-Za-z0-9_\-]*[_\-:.]")
+EXTENSION = re.compile(r"\.[a-z][a-z0-9]{1,4}$")
+TELLING = frozenset({"uuid", "strong", "random", "time", "counter", "hash"})
+NAMING = re.compile(
+    r"serial|mac(?:_|$)|imei|address|(?:^|_)key$|slug|unique|(?:^|_)name$|^uid|device|identifier", re.I
+)
+
+
+class HandMade(Rule):
+    """A text of a prefix and something that varies, used as an ID."""
+
+    code = "CID201"
+    title = "an ID put together by hand"
+    category = "hand-made"
+    priority = "P1"
+    why = (
+        "Its format is declared nowhere, so readers guess it: by splitting, by prefixes, by length. The next "
+        "change of either side breaks the other, at run time."
+    )
+    instead = "declare the format as a kind, and registry.mint(kind)"
+    invalid = (
+        "import uuid\nrun_id = f'run_{uuid.uuid4().hex}'",
+        "import time\njob_id = 'job-' + str(int(time.time() * 1000))",
+        "def f(user_id): return dict(room_id='room_%s' % user_id)",
+    )
+    valid = (
+        "import uuid\nlog.info(f'made {uuid.uuid4()}')",
+        "def f(user_id): url = f'/users/{user_id}'",
+        "import time\nname = f'report_{time.strftime(\"%Y\")}.csv'",
+    )
+
+    @classmethod
+    def check(cls, view: View) -> Iterator[Draft | Ignored]:
+        for text in view.texts:
+            confidence = judged(text)
+            if confidence is None:
+                continue
+            if (reason := against(text)) is not None:
+                yield view.ignored(cls, text.node, text.space, reason)
+                continue
+            message = f"an ID is put together as {shown(text.template)}"
+            if strength := bits(text.template):
+                message += f", with {strength:.0f} bits that vary"
+            yield view.draft(cls, text.node, text.space, confidence, message, text.template)
+
+
+def judged(text: Text) -> Confidence | None:
+    """How sure it is that a text is an ID; None where it is none."""
+    template, sink = text.template, text.sink
+    varying, between = fields(template), literal(template)
+    if not varying or not between or len(between) > 60 or COMPACT.fullmatch(between) is None:
+        return None
+    if "@" in between or sink.how in ("told", "compared"):
+        return None
+    kinds = {field.kind for field in varying}
+    if sink.is_id:
+        if kinds & GENERATED:
+            return "certain"
+        if "id" in kinds:
+            return "likely"
+        if len(varying) > 1 and any(NAMING.search(field.name) for field in varying):
+            return "likely"
+        return "question" if sink.how != "returned" and len(varying) > 1 else None
+    if not kinds & {"uuid", "strong"} or not _begins_with_prefix(template):
+        return None
+    return "likely"
+
+
+def against(text: Text) -> str | None:
+    """Why a text that looks like an ID is none."""
+    if isinstance(text.template[-1], str) and EXTENSION.search(text.template[-1]):
+        return "file name"
+    return reason_against(text.sink)
+
+
+def _begins_with_prefix(template: Template) -> bool:
+    first = template[0]
+    return isinstance(first, str) and PREFIXED.fullmatch(first) is not None
+
+
+RULES = (HandMade,)

@@ -1,0 +1,283 @@
+"""IDs that repeat, or that can be guessed."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from canonid.audit.evaluating import is_id_name
+from canonid.audit.findings import Category, Draft, Ignored
+from canonid.audit.rule import Rule
+from canonid.audit.rules.building import against, judged
+from canonid.audit.sinks import Sink, reason_against, sink_of, top
+from canonid.audit.templates import Field, Template, birthday, fields
+from canonid.audit.view import View
+
+MIXED = frozenset({"uuid", "strong", "random", "hash"})  # one of them beside a time keeps two apart
+COUNTING = re.compile(
+    r"(?:^|_)(?:id|next|last|current|global|seq|sequence)?_?(?:id|uid)s?_?(?:counter|count|seq)?$", re.I
+)
+
+
+class Truncated(Rule):
+    """A part of a token where the whole would be needed."""
+
+    code = "CID301"
+    title = "a cut token"
+    category = "truncated"
+    priority = "P1"
+    why = "A few digits of a random token repeat soon; the first digits of a UUIDv1 or UUIDv7 are a time."
+    instead = "keep the whole token, or declare a format that says how many bits it needs"
+    invalid = (
+        "import uuid\nrun_id = uuid.uuid4().hex[:8]",
+        "import uuid\nshort_id = str(uuid.uuid4()).split('-')[0]",
+        "import hashlib\nblock_id = hashlib.sha256(data).hexdigest()[:12]",
+    )
+    valid = ("logger.info(user_id[:8])", "import uuid\nnonce = uuid.uuid4().hex[:16]")
+
+    @classmethod
+    def check(cls, view: View) -> Iterator[Draft | Ignored]:
+        for node, space in view.module.subscripts:
+            if not isinstance(node.ctx, ast.Load):
+                continue
+            template = view.evaluator.template(node, space)
+            if len(template) != 1 or not isinstance(template[0], Field) or not template[0].cut:
+                continue
+            field = template[0]
+            sink = view.goes_to(node)
+            if field.kind not in ("uuid", "strong", "hash") or (field.kind != "uuid" and not sink.is_id):
+                continue
+            reason = reason_against(sink)
+            if reason is not None and (reason != "file name" or field.kind != "uuid"):
+                yield view.ignored(cls, node, space, reason)
+                continue
+            confidence = "certain" if sink.is_id or field.kind == "uuid" else "likely"
+            yield view.draft(cls, node, space, confidence, _risk(field), template)
+
+
+def _risk(field: Field) -> str:
+    if field.name.startswith(("uuid1", "uuid6", "uuid7")) or (field.kind == "uuid" and not field.bits):
+        return "what is left of this UUID is a time: whatever is made in the same moment has the same ID"
+    if field.kind == "hash":
+        return f"only a part of a digest is kept ({field.name})"
+    return f"{field.bits:.0f} bits are left: {birthday(field.bits)}"
+
+
+class _Weak(Rule):
+    """What is common to sources that make bad IDs, by the kind of what they give."""
+
+    category: Category = "weak-source"
+    kind = ""
+    message = ""
+
+    @classmethod
+    def check(cls, view: View) -> Iterator[Draft | Ignored]:
+        seen: set[ast.AST] = set()
+        for source in view.sources:
+            if source.origin.kind != cls.kind:
+                continue
+            whole = top(source.node, view.module)
+            sink = sink_of(whole, view.module)
+            if whole in seen or not sink.is_id or cls.stands(view, source.node, sink):
+                continue
+            seen.add(whole)
+            template = view.evaluator.template(whole, source.space)
+            if not cls.weakens(template):
+                continue
+            if (reason := reason_against(sink)) is not None:
+                yield view.ignored(cls, source.node, source.space, reason)
+                continue
+            yield view.draft(cls, source.node, source.space, "certain", cls.message, template)
+        for text in view.texts:
+            if text.node in seen or not cls.weakens(text.template) or judged(text) != "certain":
+                continue
+            if against(text) is None:
+                yield view.draft(cls, text.node, text.space, "certain", cls.message, text.template)
+
+    @classmethod
+    def weakens(cls, template: Template) -> bool:
+        return any(field.kind == cls.kind for field in fields(template))
+
+    @classmethod
+    def stands(cls, view: View, node: ast.expr, sink: Sink) -> bool:
+        """Whether this use is right, whatever it is called."""
+        return False
+
+
+class TimeOnly(_Weak):
+    """Nothing but a time tells two of them apart."""
+
+    code = "CID302"
+    title = "a time as an ID"
+    category = "time-only"
+    priority = "P1"
+    why = "Two requests in the same moment get the same ID; a clock that steps back repeats old ones."
+    instead = "registry.mint(kind): a UUIDv7 sorts by time as well"
+    kind = "time"
+    message = "only a time tells two of these IDs apart"
+    invalid = (
+        "import time\njob_id = int(time.time() * 1000)",
+        "import time\njob_id = f'job_{int(time.time())}'",
+    )
+    valid = (
+        "import time, uuid\njob_id = f'{int(time.time())}_{uuid.uuid4()}'  ",
+        "import time\nstarted = time.time()",
+    )
+
+    @classmethod
+    def weakens(cls, template: Template) -> bool:
+        kinds = {field.kind for field in fields(template)}
+        return "time" in kinds and not kinds & (MIXED | {"counter"})
+
+
+class RandomId(_Weak):
+    """Random numbers that can be predicted."""
+
+    code = "CID303"
+    title = "an ID of `random`"
+    priority = "P1"
+    why = "The generator behind `random` can be predicted after 624 values, and forks repeat it."
+    instead = "registry.mint(kind), or secrets"
+    kind = "random"
+    message = "`random` makes values that can be predicted, and repeated after a fork"
+    invalid = (
+        "import random\nuser_id = random.randint(1, 10**6)",
+        "import random\nrun_id = f'run_{random.random()}'",
+    )
+    valid = ("import random\nuser_id = random.choice(user_ids)", "import random\ndelay = random.random()")
+
+    @classmethod
+    def stands(cls, view: View, node: ast.expr, sink: Sink) -> bool:
+        """Drawing one of those that exist."""
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute | ast.Name):
+            return True
+        called = node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id
+        if called not in ("choice", "choices", "sample", "shuffle"):
+            return False
+        drawn_from = node.args[0] if node.args else node
+        return not isinstance(view.module.above.get(node), ast.Call | ast.GeneratorExp | ast.ListComp) or any(
+            is_id_name(each.id) or each.id.endswith("s") and not each.id.startswith("char")
+            for each in ast.walk(drawn_from)
+            if isinstance(each, ast.Name) and each.id not in ("string", "letters", "digits", "chars")
+        )
+
+
+class Counter(_Weak):
+    """A counter of one process."""
+
+    code = "CID304"
+    title = "a counter of one process as an ID"
+    category = "weak-source"
+    priority = "P1"
+    why = (
+        "It begins again with each start, and each process counts for itself: the same IDs, again and again."
+    )
+    instead = "registry.mint(kind), or a sequence of the database"
+    kind = "counter"
+    message = "a counter of this process: others, and the next start, give the same IDs"
+    invalid = ("import itertools\nids = itertools.count()\ntask_id = next(ids)",)
+    valid = ("count = 0\ncount += 1",)
+
+    @classmethod
+    def check(cls, view: View) -> Iterator[Draft | Ignored]:
+        for node, space in view.module.calls:
+            if not (isinstance(node.func, ast.Name) and node.func.id == "next") or not node.args:
+                continue
+            template = view.evaluator.template(node, space)
+            sink = view.goes_to(node)
+            if fields(template) and fields(template)[0].kind == "counter" and sink.is_id:
+                yield view.draft(cls, node, space, "certain", cls.message, template)
+        for text in view.texts:
+            kinds = {field.kind for field in fields(text.template)}
+            if (
+                "counter" in kinds
+                and not kinds & MIXED
+                and judged(text) == "certain"
+                and against(text) is None
+            ):
+                yield view.draft(cls, text.node, text.space, "certain", cls.message, text.template)
+        for grown, space in view.module.grown:
+            target = grown.target
+            name = target.attr if isinstance(target, ast.Attribute) else getattr(target, "id", "")
+            one = isinstance(grown.value, ast.Constant) and grown.value.value == 1
+            if (
+                one
+                and isinstance(grown.op, ast.Add)
+                and COUNTING.search(name)
+                and isinstance(target, ast.expr)
+            ):
+                yield view.draft(cls, target, space, "likely", cls.message)
+
+
+class Length(_Weak):
+    """How many there are."""
+
+    code = "CID305"
+    title = "a length as an ID"
+    priority = "P1"
+    why = "After one is removed, the next one gets an ID that is taken."
+    instead = "registry.mint(kind)"
+    kind = "len"
+    message = "a length is an ID only until something is removed"
+    invalid = ("def f(items): item_id = len(items) + 1", "def f(items): item_id = f'item_{len(items)}'")
+    valid = ("def f(ids): count = len(ids)",)
+
+
+class Address(_Weak):
+    """Where an object stands in memory."""
+
+    code = "CID306"
+    title = "an address as an ID"
+    priority = "P1"
+    why = "The address of an object that is gone is given to the next one."
+    instead = "registry.mint(kind), kept with the object"
+    kind = "address"
+    message = "`id()` is an address, which the next object may have"
+    invalid = ("def f(task): task_id = id(task)", "def f(job): job_id = f'job_{id(job)}'")
+    valid = ("def f(a, b): return id(a) == id(b)",)
+
+
+class PythonHash(_Weak):
+    """Python's own hash."""
+
+    code = "CID307"
+    title = "`hash()` as an ID"
+    priority = "P1"
+    why = "It is another one in each process, and different things share one."
+    instead = "registry.mint(kind), or an ID derived from the text (hashlib.blake2b)"
+    kind = "pyhash"
+    message = "`hash()` differs from process to process, and different things share one"
+    invalid = ("def f(name): user_id = hash(name) % 100000", "def f(x): node_id = f'node_{hash(x)}'")
+    valid = ("class A:\n    def __hash__(self): return hash(self.id)",)
+
+
+class HashOfTime(Rule):
+    """A digest of a time."""
+
+    code = "CID308"
+    title = "a digest of a time"
+    category = "weak-source"
+    priority = "P1"
+    why = "A digest adds nothing that varies: two in the same moment are the same, and all can be guessed."
+    instead = "registry.mint(kind)"
+    invalid = ("import hashlib, time\nrun_id = hashlib.md5(str(time.time()).encode()).hexdigest()",)
+    valid = ("import hashlib\nblock_id = hashlib.sha256(data).hexdigest()",)
+
+    @classmethod
+    def check(cls, view: View) -> Iterator[Draft | Ignored]:
+        for node, space in view.module.calls:
+            if not isinstance(node.func, ast.Attribute) or node.func.attr not in ("hexdigest", "digest"):
+                continue
+            template = view.evaluator.template(node, space)
+            varying = fields(template)
+            if len(varying) != 1 or varying[0].kind != "hash" or "time" not in varying[0].of:
+                continue
+            sink = view.goes_to(node)
+            if varying[0].of & {"uuid", "strong", "random"} or not sink.is_id:
+                continue
+            message = "a digest of a time: whatever is made in the same moment has the same ID"
+            yield view.draft(cls, node, space, "certain", message, template)
+
+
+RULES = (Truncated, TimeOnly, RandomId, Counter, Length, Address, PythonHash, HashOfTime)

@@ -1,0 +1,259 @@
+"""Where a value goes: under what name, into what. That decides whether it is an ID."""
+
+from __future__ import annotations
+
+import ast
+import re
+from typing import Literal, NamedTuple
+
+from canonid.audit.evaluating import SAME_METHODS, is_id_name
+from canonid.audit.modules import Module
+
+How = Literal["name", "argument", "key", "returned", "handed", "compared", "told", "none"]
+CONVERSIONS = frozenset({"str", "int", "repr", "hex", "bytes", "format", "UUID", "round", "abs", "b64encode"})
+CUTTERS = frozenset({"split", "rsplit", "partition", "rpartition", "join"})
+TELLERS = re.compile(
+    r"(?:^|\.)(?:debug|info|warn|warning|error|exception|critical|log|print|echo|secho|write_line|fail|skip)$"
+)
+
+
+class Sink(NamedTuple):
+    """`name` is what the value is called there, `into` the function or container it is put in."""
+
+    how: How
+    name: str
+    into: str = ""
+
+    @property
+    def is_id(self) -> bool:
+        """Whether it is called an ID there."""
+        return is_id_name(self.name) or (self.how == "returned" and MAKES_ID.search(self.name) is not None)
+
+
+MAKES_ID = re.compile(
+    r"(?:^|_)(?:generate|make|new|create|next|gen|mint|get|build|fresh|unique|random|allocate)_?(?:\w+_)?(?:u?u?id|guid|identifier)s?$"
+    r"|^(?:generate|make|new|create|next|gen|mint|get|build)\w*(?:Id|ID|Uuid|UUID)$"
+    r"|(?:^|_)(?:unique_id|uuid|object_id)$"
+)
+
+# What is no ID, by what it is called or what it is put into. The first that fits is the reason.
+REASONS: tuple[tuple[str, re.Pattern[str]], ...] = (
+    ("nonce", re.compile(r"nonce|challenge|csrf|xsrf|code_verifier|pkce|oauth_state|^state$|^iv$", re.I)),
+    ("lock token", re.compile(r"(?:^|_)(?:lock|mutex|lease|semaphore)(?:_|$)|lock_?(?:token|value|owner)|redlock", re.I)),
+    ("boundary", re.compile(r"boundary", re.I)),
+    ("salt or password", re.compile(r"salt|passw|pwd|passphrase|pepper|(?:^|_)otp|pin_?code|secret", re.I)),
+    ("cache key", re.compile(r"cache_?key|cachekey|etag|checksum|digest|cache_?bust|fingerprint", re.I)),
+    ("temporary file", re.compile(
+        r"(?:^|_)te?mp(?:_|$|dir|file)|mkdtemp|mkstemp|temporaryfile|temporarydirectory|scratch|sandbox_dir", re.I)),
+    ("file name", re.compile(
+        r"file_?name|filename|file_?path|(?:^|_)(?:path|dir|folder|directory|file|suffix|archive)$|basename|upload_to"
+        r"|^(?:open|Path|joinpath|makedirs|mkdir)$|os\.path\.|pathlib\.|\.with_name$|\.with_suffix$|\.joinpath$", re.I)),
+    ("log line", TELLERS),
+    ("rate limit bucket", re.compile(r"rate_?limit|bucket|throttle|window_?key", re.I)),
+    ("jitter", re.compile(r"jitter|backoff|sleep|delay|timeout|seed", re.I)),
+)  # fmt: skip
+SPAN = re.compile(r"(?:^|_)(?:span|trace|parent)_?(?:span_?)?id$|traceparent", re.I)
+
+
+def reason_against(sink: Sink) -> str | None:
+    """Why a value that goes there is no ID, or None."""
+    for name, pattern in REASONS:
+        if (sink.name and pattern.search(sink.name)) or (sink.into and pattern.search(sink.into)):
+            if sink.is_id and name not in ("log line", "nonce"):
+                return None
+            return name
+    return None
+
+
+def top(node: ast.expr, module: Module) -> ast.expr:
+    """The whole text of which a value is a part: outwards through cutting, converting and joining."""
+    while True:
+        above = module.above.get(node)
+        if above is None or not _carries(above, node):
+            return node
+        assert isinstance(above, ast.expr)
+        node = above
+
+
+def _carries(above: ast.AST, node: ast.AST) -> bool:
+    match above:
+        case ast.FormattedValue() | ast.JoinedStr() | ast.Await() | ast.Starred() | ast.UnaryOp():
+            return True
+        case ast.BinOp(op=ast.Add() | ast.Mod() | ast.Mult() | ast.FloorDiv() | ast.Div() | ast.Sub()):
+            return True
+        case ast.IfExp(test=test):
+            return node is not test
+        case ast.BoolOp() | ast.NamedExpr():
+            return True
+        case ast.Subscript(value=value):
+            return node is value
+        case ast.Attribute(attr=attr):
+            return (
+                True
+                if attr in SAME_METHODS or attr in CUTTERS
+                else attr in ("hex", "int", "bytes", "urn", "str")
+            )
+        case ast.Call(func=func):
+            if node is func:
+                return isinstance(func, ast.Attribute) and (func.attr in SAME_METHODS or func.attr in CUTTERS)
+            name = func.attr if isinstance(func, ast.Attribute) else getattr(func, "id", "")
+            if isinstance(func, ast.Attribute) and name in ("format", "join"):
+                return isinstance(func.value, ast.Constant | ast.JoinedStr)
+            return name in CONVERSIONS
+        case ast.GeneratorExp(elt=elt) | ast.ListComp(elt=elt):
+            return node is elt
+        case ast.List() | ast.Tuple():
+            return False
+    return False
+
+
+def sink_of(node: ast.expr, module: Module) -> Sink:
+    """Where the value of a whole text goes."""
+    while True:
+        above = module.above.get(node)
+        match above:
+            case ast.Assign(targets=targets):
+                return Sink("name", _name(targets[0]))
+            case ast.AnnAssign(target=target) | ast.AugAssign(target=target):
+                return Sink("name", _name(target))
+            case ast.NamedExpr(target=target):
+                return Sink("name", target.id)
+            case ast.keyword(arg=arg):
+                call = module.above[above]
+                if isinstance(call, ast.Call):
+                    called = _dotted(call.func)
+                    if arg in (
+                        "default",
+                        "default_factory",
+                        "factory",
+                        "server_default",
+                        "insert_default",
+                        "side_effect",
+                    ):
+                        outer = sink_of(call, module)
+                        return Sink(outer.how, outer.name, called)
+                    return Sink("argument", arg or "", called)
+                return Sink("none", "")
+            case ast.arguments():
+                return Sink("name", _parameter(above, node))
+            case ast.Dict(keys=keys, values=values):
+                for key, value in zip(keys, values, strict=True):
+                    if value is node:
+                        return Sink("name", _name(key) if key is not None else "")
+                    if key is node:
+                        return Sink("key", "", "dict")
+                return Sink("none", "")
+            case ast.Subscript(slice=index) if index is node:
+                return Sink("key", "", _dotted(above.value))
+            case ast.Return() | ast.Yield():
+                return Sink("returned", _function_name(above, module))
+            case ast.Lambda():
+                node = above
+                continue
+            case ast.Compare():
+                return Sink("compared", "")
+            case ast.Raise():
+                return Sink("told", "", "raise")
+            case ast.Call(func=func):
+                called = _dotted(func)
+                short = called.rpartition(".")[2]
+                if TELLERS.search(called) or short.endswith(("Error", "Exception", "Warning")):
+                    return Sink("told", "", called)
+                if short == "partial":
+                    node = above
+                    continue
+                if short in ("Depends", "Field", "field", "Column", "mapped_column", "ContextVar", "default"):
+                    outer = sink_of(above, module)
+                    return Sink(outer.how, outer.name, called)
+                if short in ("setdefault", "get", "setattr", "set", "append", "add") and len(above.args) > 1:
+                    key = above.args[-2]
+                    if (
+                        node is above.args[-1]
+                        and isinstance(key, ast.Constant)
+                        and isinstance(key.value, str)
+                    ):
+                        return Sink("argument", key.value, called)
+                if short in ("append", "add") and isinstance(func, ast.Attribute):
+                    return Sink("argument", _singular(_name(func.value)), called)
+                return Sink("handed", "", called)
+            case (
+                ast.List()
+                | ast.Tuple()
+                | ast.Set()
+                | ast.Starred()
+                | ast.Await()
+                | ast.IfExp()
+                | ast.BoolOp()
+            ):
+                if isinstance(above, ast.Tuple):
+                    outer = module.above.get(above)
+                    if isinstance(outer, ast.Assign) and isinstance(outer.targets[0], ast.Tuple):
+                        targets = outer.targets[0].elts
+                        at = above.elts.index(node)
+                        return Sink("name", _name(targets[at]) if at < len(targets) else "")
+                    if isinstance(outer, ast.BinOp):
+                        node = outer
+                        continue
+                node = above
+                continue
+            case ast.ListComp() | ast.SetComp() | ast.GeneratorExp():
+                found = sink_of(above, module)
+                return found._replace(name=_singular(found.name))
+            case ast.DictComp(value=value):
+                return Sink("none", "") if node is not value else Sink("name", "")
+            case ast.expr() if not isinstance(above, ast.Attribute):
+                node = above
+                continue
+        return Sink("none", "")
+
+
+def _name(node: ast.AST | None) -> str:
+    match node:
+        case ast.Name(id=name):
+            return name
+        case ast.Attribute(attr=name):
+            return name
+        case ast.Subscript(slice=ast.Constant(value=str() as name)):
+            return name
+        case ast.Subscript(value=value):
+            return _singular(_name(value))
+        case ast.Constant(value=str() as name):
+            return name
+        case ast.Call(func=func):
+            return _name(func)
+    return ""
+
+
+def _dotted(node: ast.AST) -> str:
+    match node:
+        case ast.Name(id=name):
+            return name
+        case ast.Attribute(value=value, attr=name):
+            base = _dotted(value)
+            return f"{base}.{name}" if base else name
+        case ast.Call(func=func):
+            return _dotted(func)
+        case ast.Subscript(value=value):
+            return _dotted(value)
+    return ""
+
+
+def _singular(name: str) -> str:
+    return name[:-1] if name.endswith("s") and not name.endswith("ss") else name
+
+
+def _parameter(arguments: ast.arguments, default: ast.AST) -> str:
+    names = [*arguments.posonlyargs, *arguments.args]
+    if default in arguments.defaults:
+        return names[len(names) - len(arguments.defaults) + arguments.defaults.index(default)].arg  # type: ignore[arg-type]
+    for argument, value in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
+        if value is default:
+            return argument.arg
+    return ""
+
+
+def _function_name(node: ast.AST, module: Module) -> str:
+    for above in module.upwards(node):
+        if isinstance(above, ast.FunctionDef | ast.AsyncFunctionDef):
+            return above.name
+    return ""
