@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 
 from canonid.audit.names import Binding, Space, resolve
-from canonid.audit.origins import HASHES, ORIGINS, Origin
+from canonid.audit.origins import HASHES, Origin, origin_of
 from canonid.audit.templates import GENERATED, Field, Template, cut_to, fields, joined
 
 DEEP = 12  # expressions within expressions and functions, followed this far
@@ -177,7 +177,7 @@ class Evaluator:
 
     def _call(self, node: ast.Call, space: Space, deep: int) -> Template:
         target = resolve(node.func, space)
-        if (origin := ORIGINS.get(target)) is not None:
+        if (origin := origin_of(target)) is not None:
             return (self._made_by(origin, target, node, space, deep),)
         if target in HASHES:
             return (self._hashed(node, space, deep),)

@@ -88,3 +88,12 @@ HASHES = frozenset(
     {f"hashlib.{name}" for name in ("md5", "sha1", "sha224", "sha256", "sha384", "sha512", "blake2b", "blake2s", "sha3_256", "new")}
     | {"xxhash.xxh64", "xxhash.xxh32", "xxhash.xxh3_64", "mmh3.hash", "zlib.crc32", "zlib.adler32", "binascii.crc32", "hmac.new"}
 )  # fmt: skip
+
+
+def origin_of(target: str) -> Origin | None:
+    """What a function of that dotted name makes, also where a module of the repository hands `uuid` on."""
+    origin = ORIGINS.get(target)
+    if origin is not None or target.startswith(":"):
+        return origin
+    module, _, name = target.rpartition(".")
+    return UUIDS.get(name) if module else None

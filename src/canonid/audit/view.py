@@ -11,7 +11,7 @@ from canonid.audit.evaluating import Evaluator
 from canonid.audit.findings import Confidence, Draft, Ignored, Place
 from canonid.audit.modules import Module
 from canonid.audit.names import Space, resolve, resolve_handed_on
-from canonid.audit.origins import ORIGINS, UUIDS, Origin
+from canonid.audit.origins import UUIDS, Origin, origin_of
 from canonid.audit.rule import Rule
 from canonid.audit.sinks import Sink, sink_of, top
 from canonid.audit.templates import Template, shown
@@ -109,7 +109,7 @@ class View:
         for node, space in self.module.calls:
             called.add(node.func)
             target = resolve(node.func, space)
-            origin = ORIGINS.get(target)
+            origin = origin_of(target)
             if origin is not None:
                 yield Source(node, space, origin, target, True)
         names = self._names_of_uuids()
@@ -121,7 +121,7 @@ class View:
             if isinstance(above, ast.Attribute | ast.Compare):
                 continue
             target = resolve(reference, space)
-            origin = ORIGINS.get(target)
+            origin = origin_of(target)
             if origin is not None and origin.kind == "uuid":
                 yield Source(reference, space, origin, target, False)
 
@@ -138,6 +138,7 @@ class View:
                         binding.node, ast.Name | ast.Attribute | ast.Call
                     ):
                         target = resolve_handed_on(binding.node, space)
-                    if target in ORIGINS and ORIGINS[target].kind == "uuid":
+                    origin = origin_of(target)
+                    if origin is not None and origin.kind == "uuid":
                         names.add(name)
         return names
