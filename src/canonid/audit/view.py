@@ -128,17 +128,15 @@ class View:
     def _names_of_uuids(self) -> set[str]:
         """What functions that make UUIDs are called in this module."""
         names = set(UUIDS) | {"gen_random_uuid", "uuid_generate_v4", "RandomUUID"}
-        spaces = [self.module.space, *[space for _, space in self.module.functions.values()]]
-        spaces += [space.above for space in spaces if space.above is not None]
-        for space in spaces:
+        values: list[tuple[str, ast.AST, Space]] = []
+        for space in self.module.spaces:
             for name, bindings in space.bindings.items():
-                for binding in bindings:
-                    target = binding.text
-                    if binding.how == "value" and isinstance(
-                        binding.node, ast.Name | ast.Attribute | ast.Call
-                    ):
-                        target = resolve_handed_on(binding.node, space)
-                    origin = origin_of(target)
-                    if origin is not None and origin.kind == "uuid":
+                for how, node, text, _ in bindings:
+                    if how == "import" and text.rpartition(".")[2] in UUIDS:
                         names.add(name)
+                    elif how == "value" and isinstance(node, ast.Name | ast.Attribute | ast.Call):
+                        values.append((name, node, space))
+        for name, node, space in values:
+            if (origin := origin_of(resolve_handed_on(node, space))) is not None and origin.kind == "uuid":
+                names.add(name)
         return names

@@ -235,7 +235,12 @@ class Address(_Weak):
     kind = "address"
     message = "`id()` is an address, which the next object may have"
     invalid = ("def f(task): task_id = id(task)", "def f(job): job_id = f'job_{id(job)}'")
-    valid = ("def f(a, b): return id(a) == id(b)",)
+    valid = ("def f(a, b): return id(a) == id(b)", "def f(x, seen_ids): seen_ids.add(id(x))")
+
+    @classmethod
+    def stands(cls, view: View, node: ast.expr, sink: Sink) -> bool:
+        """Remembering an object while it is there."""
+        return sink.how == "argument" and sink.into.endswith((".add", ".append"))
 
 
 class PythonHash(_Weak):
