@@ -17,7 +17,7 @@ _GETS = rb"[\"'\])]*\s*(?::[^=\n]{1,80})?(?:[+]?=(?!=)|:|,)"
 _MAKES = rb"(?:[fF][rR]?[\"']|[\"'] ?%|\.format\(|\.join\(|\+|\btime|now\(|today\(|len\(|hash|digest\(|\bid\(|next\()"
 # One pattern for each way to write it: `re` finds a text that begins with the same letters many times faster.
 _NAMES = (rb"id(?:ent(?:ifier)?)?(?:_hex|_str)?s?", rb"Ids?", rb"ID(?:_HEX|_STR)?S?s?", rb"pks?")
-_MADE = [re.compile(name + _GETS + rb"\s*\(?\s*[^\n]*?" + _MAKES) for name in _NAMES]
+_MADE = [re.compile(name + _GETS + rb"\s*\(?\s*(?:#[^\n]*\s+)*[^\n]*?" + _MAKES) for name in _NAMES]
 _RETURNED = re.compile(rb"def \w*(?:id|Id|ID)\w*\(")
 _GATHERED = re.compile(rb"identifiers?[\"']?\s*[=:]\s*[\[{(]")
 _COUNTED = re.compile(rb"\+=\s*1\b")
