@@ -18,8 +18,8 @@ def findings_of(
 ) -> list[Finding]:
     """The findings of one file, by place and code, each with its fingerprint.
 
-    A fingerprint is `digest:n`: the digest is made of the rule, the symbol and the normal form of the code, and
-    n counts from 1 among equals of the file. Layout, line numbers and the name of the file have no part in it.
+    A fingerprint is `digest:n`: the digest is made of the rule, the symbol and the normal form of the code,
+    and n counts from 1 among equals of the file. Layout, lines and the file's name have no part in it.
     """
     seen: Counter[str] = Counter()
     found = []
