@@ -13,6 +13,7 @@ class Directive(NamedTuple):
     line: int
     codes: tuple[str, ...]
     reason: str
+    first: int = 0  # where the statement begins that ends on this line; 0 where the line is all it is about
 
 
 class FileFacts(NamedTuple):
