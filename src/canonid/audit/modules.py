@@ -8,11 +8,12 @@ from typing import Any
 
 from canonid.audit.names import Binding, Space
 
+
 class Module:
     """One walk over the tree, in the order of the source.
 
-    `calls`, `texts`, `references`, `compares`, `subscripts`, `constants` and `grown` hold nodes with the names
-    they see.
+    `calls`, `texts`, `references`, `compares`, `subscripts`, `constants` and `grown` hold nodes with the
+    names they see.
     """
 
     def __init__(self, tree: ast.Module) -> None:
@@ -84,7 +85,7 @@ class Module:
             self.references.append((node, space))
 
     def _text(self, node: ast.JoinedStr | ast.BinOp, space: Space) -> None:
-        if type(node) is ast.JoinedStr or type(node.op) in (ast.Add, ast.Mod):
+        if isinstance(node, ast.JoinedStr) or isinstance(node.op, ast.Add | ast.Mod):
             self.texts.append((node, space))
 
     def _compare(self, node: ast.Compare, space: Space) -> None:
@@ -193,8 +194,17 @@ KEPT: dict[type[ast.AST], Visit] = {
     ast.Compare: Module._compare,
     ast.Subscript: Module._subscript,
     **dict.fromkeys(
-        (ast.Assign, ast.AnnAssign, ast.NamedExpr, ast.AugAssign, ast.For, ast.AsyncFor, ast.comprehension)
-        + (ast.withitem, ast.ExceptHandler),
+        (
+            ast.Assign,
+            ast.AnnAssign,
+            ast.NamedExpr,
+            ast.AugAssign,
+            ast.For,
+            ast.AsyncFor,
+            ast.comprehension,
+            ast.withitem,
+            ast.ExceptHandler,
+        ),
         Module._bind,
     ),
 }

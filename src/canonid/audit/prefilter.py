@@ -8,8 +8,10 @@ from __future__ import annotations
 import re
 
 # What makes IDs by itself, wherever it stands.
-TOKENS = (b"uuid", b"UUID", b"secrets", b"random", b"ulid", b"ksuid", b"nanoid", b"cuid", b"ObjectId")
-TOKENS += (b"snowflake", b"typeid", b"newid", b"NEWID", b"newsequentialid")
+TOKENS = (
+    b"uuid", b"UUID", b"secrets", b"random", b"ulid", b"ksuid", b"nanoid", b"cuid", b"ObjectId", b"snowflake",
+    b"typeid", b"newid", b"NEWID", b"newsequentialid",
+)  # fmt: skip
 
 # A name of an ID that gets a value, and something on that line, or the next one, that puts a text together or
 # makes what varies. A function named after an ID returns one.

@@ -81,14 +81,16 @@ def _directives(text: str) -> Iterator[Directive]:
 def _reaches(directive: Directive, draft: Draft) -> bool:
     first = directive.first or directive.line
     return (
-        draft.code in directive.codes
-        and draft.place.line <= directive.line
-        and first <= draft.place.end_line
+        draft.code in directive.codes and draft.place.line <= directive.line and first <= draft.place.end_line
     )
 
 
 def _what_lacks(directive: Directive) -> str:
-    return "no reason is given, so it hides nothing" if directive.codes else "it names no rule, so it hides nothing"
+    return (
+        "no reason is given, so it hides nothing"
+        if directive.codes
+        else "it names no rule, so it hides nothing"
+    )
 
 
 def _complaint(code: str, directive: Directive, message: str) -> Draft:

@@ -54,7 +54,7 @@ class View:
     def texts(self) -> list[Text]:
         """Every text that is put together, each once."""
         found: dict[ast.expr, Text] = {}
-        built = [(node, space) for node, space in self.module.texts]
+        built: list[tuple[ast.expr, Space]] = [*self.module.texts]
         built += [
             (node, space)
             for node, space in self.module.calls
