@@ -71,7 +71,7 @@ def resolve(node: ast.AST, space: Space, deep: int = DEEP) -> str:
 
     What the module defines itself has a name that begins with ":", as ":Ids.next".
     """
-    if deep == 0:
+    if deep <= 0:
         return ""
     if isinstance(node, ast.Name):
         return _resolve_name(node.id, space, deep)

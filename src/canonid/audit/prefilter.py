@@ -16,7 +16,10 @@ TOKENS = (
 # A name of an ID that gets a value, and something on that line, or the next one, that puts a text together or
 # makes what varies. A function named after an ID returns one.
 _GETS = rb"[\"'\])]*\s*(?::[^=\n]{1,80})?(?:[+]?=(?!=)|:|,)"
-_MAKES = rb"(?:[fF][rR]?[\"']|[\"'] ?%|\.format\(|\.join\(|\+|\btime|now\(|today\(|len\(|hash|digest\(|\bid\(|next\()"
+_MAKES = (
+    rb"(?:[fF][rR]?[\"']|[\"'] ?%|\.format\(|\.join\(|\+"
+    rb"|\btime|now\(|today\(|len\(|hash|digest\(|\bid\(|next\()"
+)
 # One pattern for each way to write it: `re` finds a text that begins with the same letters many times faster.
 _NAMES = (rb"id(?:ent(?:ifier)?)?(?:_hex|_str)?s?", rb"Ids?", rb"ID(?:_HEX|_STR)?S?s?", rb"pks?")
 _MADE = [re.compile(name + _GETS + rb"\s*\(?\s*(?:#[^\n]*\s+)*[^\n]*?" + _MAKES) for name in _NAMES]

@@ -26,8 +26,8 @@ class Suppressed(NamedTuple):
 def directives(text: str) -> tuple[Directive, ...]:
     """The comments that hide something, in order. Quick for a text that has none; never raises.
 
-    A comment is about its own line; one at the end of a statement of several lines is about all of them, since
-    that is where formatters put it.
+    A comment is about its own line; one at the end of a statement of several lines is about all of them,
+    since that is where formatters put it.
     """
     if "canonid:" not in text:
         return ()
