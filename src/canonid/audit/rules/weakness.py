@@ -211,6 +211,7 @@ class Counter(_Weak):
             lasts = isinstance(target, ast.Attribute) or space is view.module.space or _is_global(name, space)
             if (
                 one
+                and lasts
                 and isinstance(grown.op, ast.Add)
                 and COUNTING.search(name)
                 and isinstance(target, ast.expr)
