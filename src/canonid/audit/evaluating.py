@@ -310,7 +310,7 @@ class Evaluator:
         return (unknown(node),)
 
     def _name(self, node: ast.Name, space: Space, deep: int) -> Template:
-        found = space.find(node.id)
+        found = space.find(node.id, node.lineno)
         if found is None:
             return (unknown(node),)
         where, bindings = found
