@@ -26,8 +26,8 @@ class Suppressed(NamedTuple):
 def directives(text: str) -> tuple[Directive, ...]:
     """The comments that hide something, in order. Quick for a text that has none; never raises.
 
-    A comment is about its own line; one at the end of a statement of several lines is about all of them, since
-    that is where formatters put it.
+    A comment is about its own line; one at the end of a statement of several lines is about all of them,
+    since that is where formatters put it.
     """
     if "canonid:" not in text:
         return ()
@@ -81,14 +81,16 @@ def _directives(text: str) -> Iterator[Directive]:
 def _reaches(directive: Directive, draft: Draft) -> bool:
     first = directive.first or directive.line
     return (
-        draft.code in directive.codes
-        and draft.place.line <= directive.line
-        and first <= draft.place.end_line
+        draft.code in directive.codes and draft.place.line <= directive.line and first <= draft.place.end_line
     )
 
 
 def _what_lacks(directive: Directive) -> str:
-    return "no reason is given, so it hides nothing" if directive.codes else "it names no rule, so it hides nothing"
+    return (
+        "no reason is given, so it hides nothing"
+        if directive.codes
+        else "it names no rule, so it hides nothing"
+    )
 
 
 def _complaint(code: str, directive: Directive, message: str) -> Draft:
