@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from canonid.audit.findings import Finding, Priority
@@ -43,20 +43,25 @@ def by_rule(report: Report, rules: Mapping[str, type[Rule]]) -> list[RuleTotal]:
     return sorted(totals, key=lambda each: (each.rule.priority, -each.found, each.rule.code))
 
 
+def by_gravity(findings: Iterable[Finding]) -> list[Finding]:
+    """The gravest and surest first, what runs in production before tests, questions last."""
+    return sorted(findings, key=_gravity)
+
+
 def worst(report: Report) -> Sequence[Finding]:
     """The ten to look at first, those of a rule together: the gravest, surest, those that run in production.
 
     At most three of a rule, as long as there are others.
     """
-    about_code = [each for each in report.findings if each.counts and each.category in _ORDER]
-    ranked = sorted(about_code, key=_gravity)
     taken: Counter[str] = Counter()
     chosen: list[Finding] = []
     others: list[Finding] = []
-    for finding in ranked:
+    for finding in by_gravity(report.findings):
+        if not finding.counts or finding.category in _LAST:
+            continue
         taken[finding.code] += 1
         (chosen if taken[finding.code] <= _MOST_OF_A_RULE else others).append(finding)
-    ten = sorted((chosen + others)[:WORST], key=_gravity)
+    ten = by_gravity((chosen + others)[:WORST])
     codes = list(dict.fromkeys(each.code for each in ten))
     return sorted(ten, key=lambda each: codes.index(each.code))
 
@@ -79,11 +84,15 @@ _ORDER = (
     "hand-made",
     "direct-uuid",
     "strong-source",
+    "broken-file",
+    "suppression",
 )
+_LAST = frozenset({"broken-file", "suppression"})  # not about IDs
 
 
 def _gravity(finding: Finding) -> tuple[object, ...]:
     return (
+        not finding.counts,
         finding.in_tests,
         finding.priority,
         finding.confidence != "certain",
