@@ -504,6 +504,7 @@ class Tab:
         self.resumed += bool(runs & self.seen.last_seq.keys())
         for run in runs | self.seen.unfinished.keys():
             await client.subscribe(run, self.seen.last_seq.get(run, 0))
+        await client.watch(self._person.thread)  # answered after all that: it has stayed until it was served
 
     async def _wait(self, client: Client, stay: Stay) -> None:
         """Stay until all is there."""

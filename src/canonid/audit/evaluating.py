@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 
 from canonid.audit.names import Binding, Space, resolve
-from canonid.audit.origins import HASHES, ORIGINS, Origin
+from canonid.audit.origins import HASHES, Origin, origin_of
 from canonid.audit.templates import GENERATED, Field, Template, cut_to, fields, joined
 
 DEEP = 12  # expressions within expressions and functions, followed this far
@@ -117,7 +117,7 @@ class Evaluator:
             first = self.template(right, space, deep)
         scale = next((n.value for n in (left, right) if isinstance(n, ast.Constant)), None)
         if isinstance(op, ast.Mult) and len(first) == 1 and isinstance(first[0], Field):
-            renamed = {1000: "ms", 1000.0: "ms", 1_000_000: "us", 1e6: "us", 1e9: "ns"}.get(scale)  # type: ignore[arg-type]
+            renamed = {1000: "ms", 1_000_000: "us", 1_000_000_000: "ns"}.get(scale)  # type: ignore[arg-type]
             if first[0].name == "s" and renamed:
                 return (first[0]._replace(name=renamed),)
         if isinstance(op, ast.FloorDiv | ast.Div | ast.Mult | ast.Sub | ast.BitXor | ast.RShift | ast.BitAnd):
@@ -177,7 +177,7 @@ class Evaluator:
 
     def _call(self, node: ast.Call, space: Space, deep: int) -> Template:
         target = resolve(node.func, space)
-        if (origin := ORIGINS.get(target)) is not None:
+        if (origin := origin_of(target)) is not None:
             return (self._made_by(origin, target, node, space, deep),)
         if target in HASHES:
             return (self._hashed(node, space, deep),)

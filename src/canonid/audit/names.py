@@ -1,4 +1,4 @@
-"""Names in one module: where each is bound, and which function of which library stands behind an expression."""
+"""Names in one module: where each is bound, and which function of which library an expression stands for."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def _resolve_name(name: str, space: Space, deep: int) -> str:
     where, bindings = found
     texts = [binding.text for binding in bindings if binding.how == "import"]
     if texts:
-        # `try: from fast import uuid4 / except ImportError: from uuid import uuid4`: the last is the plain one.
+        # With `try: from fast import uuid4 / except ImportError: from uuid import uuid4` it is the last one.
         return texts[-1] if all(each.how in ("import", "other") for each in bindings) else ""
     if len(bindings) > 1:
         return ""
@@ -137,7 +137,7 @@ def _resolve_call(node: ast.Call, space: Space, deep: int) -> str:
     first = node.args[0] if node.args else None
     if called == "builtins.getattr" and len(node.args) >= 2 and isinstance(node.args[1], ast.Constant):
         base = resolve(node.args[0], space, deep - 1)
-        return f"{base}.{node.args[1].value}" if base else ""
+        return f"{base}.{node.args[1].value!s}" if base else ""
     if called in ("importlib.import_module", "builtins.__import__") and isinstance(first, ast.Constant):
         return str(first.value)
     if called in ("functools.partial", "builtins.staticmethod") and first is not None:

@@ -11,19 +11,21 @@ from canonid.audit.facts import FileFacts
 from canonid.audit.findings import Ignored
 from canonid.audit.modules import Module
 from canonid.audit.prefilter import needs_tree
-from canonid.audit.rules import RULES
+from canonid.audit.rules import OF_MODULES
+from canonid.audit.suppressing import directives
 from canonid.audit.view import View
 
 
 def scan(path: str, data: bytes) -> FileFacts:
     """What a file says. Never raises for what is in it: a file that can't be parsed has an `error`."""
     count = data.count(b"\n") + 1
-    if not needs_tree(data):
+    if not needs_tree(data) and b"canonid:" not in data:
         return FileFacts(path, count)
     try:
         tree = parsed(data)
-        view = View(path, Module(tree), text_of(data).splitlines())
-        found = [each for rule in RULES for each in rule.check(view)]
+        text = text_of(data)
+        view = View(path, Module(tree), text.splitlines())
+        found = [each for rule in OF_MODULES for each in rule.check(view)]
     except (SyntaxError, ValueError, UnicodeError) as error:
         return FileFacts(path, count, error=f"{type(error).__name__}: {error}"[:200])
     except RecursionError:
@@ -36,7 +38,7 @@ def scan(path: str, data: bytes) -> FileFacts:
     ignored = sorted(
         [each for each in found if isinstance(each, Ignored)], key=lambda each: (each.place, each.code)
     )
-    return FileFacts(path, count, "", tuple(drafts), tuple(ignored))
+    return FileFacts(path, count, "", tuple(drafts), tuple(ignored), directives(text))
 
 
 def parsed(data: bytes) -> ast.Module:

@@ -30,23 +30,26 @@ class Sink(NamedTuple):
         return is_id_name(self.name) or (self.how == "returned" and MAKES_ID.search(self.name) is not None)
 
 
+MAKING = r"(?:generate|make|new|create|next|gen|mint|get|build|fresh|unique|random|allocate)"
 MAKES_ID = re.compile(
-    r"(?:^|_)(?:generate|make|new|create|next|gen|mint|get|build|fresh|unique|random|allocate)_?(?:\w+_)?(?:u?u?id|guid|identifier)s?$"
-    r"|^(?:generate|make|new|create|next|gen|mint|get|build)\w*(?:Id|ID|Uuid|UUID)$"
+    rf"(?:^|_){MAKING}_?(?:\w+_)?(?:u?u?id|guid|identifier)s?$"
+    rf"|^{MAKING}\w*(?:Id|ID|Uuid|UUID)$"
     r"|(?:^|_)(?:unique_id|uuid|object_id)$"
 )
 
 # What is no ID, by what it is called or what it is put into. The first that fits is the reason.
 REASONS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("nonce", re.compile(r"nonce|challenge|csrf|xsrf|code_verifier|pkce|oauth_state|^state$|^iv$", re.I)),
-    ("lock token", re.compile(r"(?:^|_)(?:lock|mutex|lease|semaphore)(?:_|$)|lock_?(?:token|value|owner)|redlock", re.I)),
+    ("lock token", re.compile(
+        r"(?:^|_)(?:lock|mutex|lease|semaphore)(?:_|$)|lock_?(?:token|value|owner)|redlock", re.I)),
     ("boundary", re.compile(r"boundary", re.I)),
     ("salt or password", re.compile(r"salt|passw|pwd|passphrase|pepper|(?:^|_)otp|pin_?code|secret", re.I)),
     ("cache key", re.compile(r"cache_?key|cachekey|etag|checksum|digest|cache_?bust|fingerprint", re.I)),
     ("temporary file", re.compile(
         r"(?:^|_)te?mp(?:_|$|dir|file)|mkdtemp|mkstemp|temporaryfile|temporarydirectory|scratch|sandbox_dir", re.I)),
     ("file name", re.compile(
-        r"file_?name|filename|file_?path|(?:^|_)(?:path|dir|folder|directory|file|suffix|archive)$|basename|upload_to"
+        r"file_?name|filename|file_?path|(?:^|_)(?:path|dir|folder|directory|file|suffix|archive)$"
+        r"|basename|upload_to"
         r"|^(?:open|Path|joinpath|makedirs|mkdir)$|os\.path\.|pathlib\.|\.with_name$|\.with_suffix$|\.joinpath$", re.I)),
     ("log line", TELLERS),
     ("rate limit bucket", re.compile(r"rate_?limit|bucket|throttle|window_?key", re.I)),
@@ -186,13 +189,13 @@ def sink_of(node: ast.expr, module: Module) -> Sink:
                 | ast.BoolOp()
             ):
                 if isinstance(above, ast.Tuple):
-                    outer = module.above.get(above)
-                    if isinstance(outer, ast.Assign) and isinstance(outer.targets[0], ast.Tuple):
-                        targets = outer.targets[0].elts
+                    around = module.above.get(above)
+                    if isinstance(around, ast.Assign) and isinstance(around.targets[0], ast.Tuple):
+                        targets = around.targets[0].elts
                         at = above.elts.index(node)
                         return Sink("name", _name(targets[at]) if at < len(targets) else "")
-                    if isinstance(outer, ast.BinOp):
-                        node = outer
+                    if isinstance(around, ast.BinOp):
+                        node = around
                         continue
                 node = above
                 continue
@@ -245,7 +248,7 @@ def _singular(name: str) -> str:
 def _parameter(arguments: ast.arguments, default: ast.AST) -> str:
     names = [*arguments.posonlyargs, *arguments.args]
     if default in arguments.defaults:
-        return names[len(names) - len(arguments.defaults) + arguments.defaults.index(default)].arg  # type: ignore[arg-type]
+        return names[len(names) - len(arguments.defaults) + arguments.defaults.index(default)].arg
     for argument, value in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
         if value is default:
             return argument.arg

@@ -11,7 +11,7 @@ from canonid.audit.evaluating import Evaluator
 from canonid.audit.findings import Confidence, Draft, Ignored, Place
 from canonid.audit.modules import Module
 from canonid.audit.names import Space, resolve, resolve_handed_on
-from canonid.audit.origins import ORIGINS, UUIDS, Origin
+from canonid.audit.origins import UUIDS, Origin, origin_of
 from canonid.audit.rule import Rule
 from canonid.audit.sinks import Sink, sink_of, top
 from canonid.audit.templates import Template, shown
@@ -54,7 +54,7 @@ class View:
     def texts(self) -> list[Text]:
         """Every text that is put together, each once."""
         found: dict[ast.expr, Text] = {}
-        built = [(node, space) for node, space in self.module.texts]
+        built: list[tuple[ast.expr, Space]] = [*self.module.texts]
         built += [
             (node, space)
             for node, space in self.module.calls
@@ -109,7 +109,7 @@ class View:
         for node, space in self.module.calls:
             called.add(node.func)
             target = resolve(node.func, space)
-            origin = ORIGINS.get(target)
+            origin = origin_of(target)
             if origin is not None:
                 yield Source(node, space, origin, target, True)
         names = self._names_of_uuids()
@@ -121,23 +121,22 @@ class View:
             if isinstance(above, ast.Attribute | ast.Compare):
                 continue
             target = resolve(reference, space)
-            origin = ORIGINS.get(target)
+            origin = origin_of(target)
             if origin is not None and origin.kind == "uuid":
                 yield Source(reference, space, origin, target, False)
 
     def _names_of_uuids(self) -> set[str]:
         """What functions that make UUIDs are called in this module."""
         names = set(UUIDS) | {"gen_random_uuid", "uuid_generate_v4", "RandomUUID"}
-        spaces = [self.module.space, *[space for _, space in self.module.functions.values()]]
-        spaces += [space.above for space in spaces if space.above is not None]
-        for space in spaces:
+        values: list[tuple[str, ast.AST, Space]] = []
+        for space in self.module.spaces:
             for name, bindings in space.bindings.items():
-                for binding in bindings:
-                    target = binding.text
-                    if binding.how == "value" and isinstance(
-                        binding.node, ast.Name | ast.Attribute | ast.Call
-                    ):
-                        target = resolve_handed_on(binding.node, space)
-                    if target in ORIGINS and ORIGINS[target].kind == "uuid":
+                for how, node, text, _ in bindings:
+                    if how == "import" and text.rpartition(".")[2] in UUIDS:
                         names.add(name)
+                    elif how == "value" and isinstance(node, ast.Name | ast.Attribute | ast.Call):
+                        values.append((name, node, space))
+        for name, node, space in values:
+            if (origin := origin_of(resolve_handed_on(node, space))) is not None and origin.kind == "uuid":
+                names.add(name)
         return names

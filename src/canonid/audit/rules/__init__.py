@@ -1,5 +1,9 @@
 """The rules, by stable code. Each is a class with examples of what it finds and of what it leaves alone."""
 
-from canonid.audit.rules import building, minting, weakness
+from canonid.audit.rule import Rule
+from canonid.audit.rules import building, files, minting, suppressions, weakness
 
-RULES = (*minting.RULES, *building.RULES, *weakness.RULES)
+# Those that look at one module.
+OF_MODULES = (*minting.RULES, *building.RULES, *weakness.RULES)
+RULES: tuple[type[Rule], ...] = (files.BrokenFile, *suppressions.RULES, *OF_MODULES)
+BY_CODE = {rule.code: rule for rule in RULES}

@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 
-from canonid.audit.findings import Draft, Ignored
+from canonid.audit.findings import Confidence, Draft, Ignored
 from canonid.audit.rule import Rule
 from canonid.audit.sinks import reason_against
 from canonid.audit.view import View
@@ -48,7 +48,7 @@ class DirectUuid(Rule):
             if reason is not None and reason not in NOT_FOR_UUIDS:
                 yield view.ignored(cls, source.node, source.space, reason)
                 continue
-            confidence = "likely" if reason == "file name" else "certain"
+            confidence: Confidence = "likely" if reason == "file name" else "certain"
             message = f"{source.target} makes an ID of no declared kind"
             template = view.evaluator.template(source.node, source.space)
             yield view.draft(cls, source.node, source.space, confidence, message, template)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from typing import ClassVar
 
 from canonid.audit.evaluating import is_id_name
-from canonid.audit.findings import Category, Draft, Ignored
+from canonid.audit.findings import Category, Confidence, Draft, Ignored
 from canonid.audit.rule import Rule
 from canonid.audit.rules.building import against, judged
 from canonid.audit.sinks import Sink, reason_against, sink_of, top
@@ -52,7 +53,7 @@ class Truncated(Rule):
             if reason is not None and (reason != "file name" or field.kind != "uuid"):
                 yield view.ignored(cls, node, space, reason)
                 continue
-            confidence = "certain" if sink.is_id or field.kind == "uuid" else "likely"
+            confidence: Confidence = "certain" if sink.is_id or field.kind == "uuid" else "likely"
             yield view.draft(cls, node, space, confidence, _risk(field), template)
 
 
@@ -67,9 +68,9 @@ def _risk(field: Field) -> str:
 class _Weak(Rule):
     """What is common to sources that make bad IDs, by the kind of what they give."""
 
-    category: Category = "weak-source"
-    kind = ""
-    message = ""
+    category: ClassVar[Category] = "weak-source"
+    kind: ClassVar[str]
+    message: ClassVar[str]
 
     @classmethod
     def check(cls, view: View) -> Iterator[Draft | Ignored]:
@@ -157,7 +158,7 @@ class RandomId(_Weak):
             return False
         drawn_from = node.args[0] if node.args else node
         return not isinstance(view.module.above.get(node), ast.Call | ast.GeneratorExp | ast.ListComp) or any(
-            is_id_name(each.id) or each.id.endswith("s") and not each.id.startswith("char")
+            is_id_name(each.id) or (each.id.endswith("s") and not each.id.startswith("char"))
             for each in ast.walk(drawn_from)
             if isinstance(each, ast.Name) and each.id not in ("string", "letters", "digits", "chars")
         )
@@ -235,7 +236,12 @@ class Address(_Weak):
     kind = "address"
     message = "`id()` is an address, which the next object may have"
     invalid = ("def f(task): task_id = id(task)", "def f(job): job_id = f'job_{id(job)}'")
-    valid = ("def f(a, b): return id(a) == id(b)",)
+    valid = ("def f(a, b): return id(a) == id(b)", "def f(x, seen_ids): seen_ids.add(id(x))")
+
+    @classmethod
+    def stands(cls, view: View, node: ast.expr, sink: Sink) -> bool:
+        """Remembering an object while it is there."""
+        return sink.how == "argument" and sink.into.endswith((".add", ".append"))
 
 
 class PythonHash(_Weak):
