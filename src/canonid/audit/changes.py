@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -57,7 +56,7 @@ def changes_since(root: str, revision: str) -> Changes:
     lines: dict[str, list[tuple[int, int]]] = {}
     for path, first, last in _changed(patch):
         lines.setdefault(path, []).append((first, last))
-    return Changes(lines, frozenset(os.fsdecode(path) for path in untracked.split(b"\0") if path))
+    return Changes(lines, frozenset(_shown(path) for path in untracked.split(b"\0") if path))
 
 
 def _git(root: str, *arguments: str) -> bytes | None:
@@ -92,7 +91,12 @@ def _path(text: bytes) -> str:
     """`b/some/path`, quoted as C does where it holds what is hard to read."""
     # A tab follows a name that has a space.
     name = text.rstrip(b"\t\r") if not text.startswith(b'"') else _unquoted(text.rstrip(b"\t\r")[1:-1])
-    return os.fsdecode(name.removeprefix(b"b/"))
+    return _shown(name.removeprefix(b"b/"))
+
+
+def _shown(path: bytes) -> str:
+    """A name as the report has it."""
+    return path.decode("utf-8", "backslashreplace")
 
 
 def _unquoted(text: bytes) -> bytes:

@@ -64,7 +64,7 @@ def explanation(rule: type[Rule], columns: int = 80) -> Iterator[str]:
         yield "\n" if examples else ""
 
 
-def ignored(report: Report, screen: Screen) -> Iterator[str]:
+def ignored(report: Report) -> Iterator[str]:
     """What looks like a finding and is none, a line each, with the reason."""
     yield f"{number(len(report.ignored), 'place')} that only look like findings\n"
     for path, what in report.ignored:
