@@ -101,21 +101,16 @@ def _explain(code: str) -> int:
 
 
 def _audited(options: argparse.Namespace) -> Report:
-    from canonid.audit.linking import link
-    from canonid.audit.scanning import scan
+    from canonid.audit.auditing import audit
+    from canonid.audit.cache import Cache, default_folder
     from canonid.cli.progress import Bar
 
-    paths = [Path(path) for path in options.path or ["."]]
-    root = Path(options.root or paths[0])
-    files = sorted({file for path in paths for file in ([path] if path.is_file() else path.rglob("*.py"))})
-    if missing := [path for path in paths if not path.exists()]:
-        raise FileNotFoundError(f"no such file or folder: {missing[0]}")
-    facts = []
+    folder = None if options.no_cache else default_folder()
+    cache = Cache(folder) if folder else None
     with Bar() as bar:
-        for number, file in enumerate(files):
-            facts.append(scan(file.relative_to(root).as_posix(), file.read_bytes()))
-            bar(number, len(files))
-    return link(os.path.abspath(root), facts)
+        return audit(
+            options.path or ["."], root=options.root, workers=options.workers, cache=cache, progress=bar
+        )
 
 
 # Old and new
