@@ -17,7 +17,9 @@ def codes(suppressed):
 
 
 def test_a_comment_hides_what_is_on_its_line():
-    found = suppress(directives("x = uuid4()  # canonid: ignore[CID101] of a fixture\n"), [draft(1), draft(2)])
+    found = suppress(
+        directives("x = uuid4()  # canonid: ignore[CID101] of a fixture\n"), [draft(1), draft(2)]
+    )
     assert [each.place.line for each in found.drafts] == [2]
     assert [(each.code, each.reason) for each in found.ignored] == [("CID101", "comment: of a fixture")]
 
@@ -48,7 +50,9 @@ def test_a_comment_in_the_middle_of_a_statement_is_about_its_line():
     assert [each.place.line for each in found.drafts] == [2]
 
 
-@pytest.mark.parametrize("comment", ["ignore[CID101]", "ignore[CID101]   ", "ignore", "ignore[] why", "ignore why"])
+@pytest.mark.parametrize(
+    "comment", ["ignore[CID101]", "ignore[CID101]   ", "ignore", "ignore[] why", "ignore why"]
+)
 def test_without_rule_or_reason_it_hides_nothing_and_is_reported(comment):
     found = suppress(directives(f"x = uuid4()  # canonid: {comment}\n"), [draft(1)])
     assert codes(found) == ["CID101", "CID002"]
@@ -66,7 +70,9 @@ def test_a_text_that_only_looks_like_a_comment_hides_nothing():
     assert directives(text) == ()
 
 
-@pytest.mark.parametrize("text", ["x = (  # canonid: ignore[A] b\n", "if x:\n  y\n z  # canonid: ignore[A] b\n", "'"])
+@pytest.mark.parametrize(
+    "text", ["x = (  # canonid: ignore[A] b\n", "if x:\n  y\n z  # canonid: ignore[A] b\n", "'"]
+)
 def test_a_file_that_is_broken_has_none(text):
     assert directives(text + "# canonid:") == ()
 
