@@ -166,7 +166,7 @@ def sink_of(node: ast.expr, module: Module) -> Sink:
             case ast.Dict(keys=keys, values=values):
                 for key, value in zip(keys, values, strict=True):
                     if value is node:
-                        return Sink("name", _name(key) if key is not None else "")
+                        return Sink("name", str(key.value) if isinstance(key, ast.Constant) else "")
                     if key is node:
                         return Sink("key", "", "dict")
                 return Sink("none", "")
@@ -244,8 +244,6 @@ def _name(node: ast.AST | None) -> str:
             return name
         case ast.Subscript(slice=ast.Constant(value=str() as name)):
             return name
-        case ast.Subscript(value=value):
-            return _singular(_name(value))
         case ast.Constant(value=str() as name):
             return name
         case ast.Call(func=func):

@@ -43,7 +43,11 @@ class Truncated(Rule):
     @classmethod
     def check(cls, view: View) -> Iterator[Draft | Ignored]:
         for node, space in view.module.subscripts:
-            if not isinstance(node.ctx, ast.Load):
+            if not isinstance(node.ctx, ast.Load) or not isinstance(
+                node.slice, ast.Slice | ast.Constant | ast.UnaryOp
+            ):
+                continue
+            if not isinstance(node.slice, ast.Slice) and not isinstance(node.value, ast.Call):
                 continue
             template = view.evaluator.template(node, space)
             if len(template) != 1 or not isinstance(template[0], Field) or not template[0].cut:
