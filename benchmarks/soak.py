@@ -400,7 +400,7 @@ class Soak:
         for tab in self.tabs:
             for run, outcome in tab.seen.outcomes.items():
                 if run not in self.books.runs:  # killed or cancelled before it could tell that it had begun
-                    if outcome not in ("run_lost", "run_cancelled"):
+                    if outcome not in ("run_lost", "run_cancelled", "run_gone"):
                         found.append(f"{outcome} of {run}")
                     continue
                 process, thread, keep, at = self.books.runs[run]

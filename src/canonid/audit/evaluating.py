@@ -46,7 +46,7 @@ class Evaluator:
 
     def template(self, node: ast.AST, space: Space, deep: int = DEEP) -> Template:
         """What the expression gives, as a text; a field named after it where nothing is known."""
-        if deep == 0 or id(node) in self._running:
+        if deep <= 0 or id(node) in self._running:
             return (unknown(node),)
         self._running.add(id(node))
         try:
@@ -310,7 +310,7 @@ class Evaluator:
         return (unknown(node),)
 
     def _name(self, node: ast.Name, space: Space, deep: int) -> Template:
-        found = space.find(node.id)
+        found = space.find(node.id, node.lineno)
         if found is None:
             return (unknown(node),)
         where, bindings = found

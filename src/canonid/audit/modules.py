@@ -44,27 +44,29 @@ class Module:
 
     def _walk_all(self, node: ast.AST, space: Space) -> None:
         above, walk = self.above, self._walk
-        for name in node._fields:
+        for name in CHILDREN[type(node)]:
             value = getattr(node, name, None)
             if type(value) is list:
                 for child in value:
-                    if isinstance(child, ast.AST):
+                    if child is not None:
                         above[child] = node
                         walk(child, space)
-            elif isinstance(value, ast.AST) and type(value) not in MARKS:
+            elif value is not None:
                 above[value] = node
                 walk(value, space)
 
     def _walk(self, node: ast.AST, space: Space) -> None:
         # By exact type: asking `isinstance` for each kind of node would take most of the time of an audit.
-        enter = ENTERED.get(type(node))
+        kind = type(node)
+        enter = ENTERED.get(kind)
         if enter is not None:
             enter(self, node, space)
             return
-        keep = KEPT.get(type(node))
+        keep = KEPT.get(kind)
         if keep is not None:
             keep(self, node, space)
-        self._walk_all(node, space)
+        if CHILDREN[kind]:
+            self._walk_all(node, space)
 
     def _name(self, node: ast.Name, space: Space) -> None:
         if type(node.ctx) is ast.Load:
@@ -172,9 +174,24 @@ class Module:
             self._documents.add(first.value)
 
 
-# What a node holds that is no node to visit: how a name is used, and operators.
-MARKS = frozenset({ast.Load, ast.Store, ast.Del, *ast.operator.__subclasses__(), *ast.cmpop.__subclasses__()})
-MARKS |= {*ast.unaryop.__subclasses__(), *ast.boolop.__subclasses__()}
+# Fields that hold no node to visit: texts and numbers, how a name is used, operators.
+LEAVES = frozenset(
+    "ctx op ops id attr arg name names module level kind type_comment type_ignores conversion simple is_async"
+    " asname rest cls kwd_attrs tag str lineno".split()
+)
+
+
+class _Children(dict[type[ast.AST], tuple[str, ...]]):
+    def __missing__(self, kind: type[ast.AST]) -> tuple[str, ...]:
+        own = LEAVES - {"cls"} if kind is ast.MatchClass else LEAVES
+        constant = {"value"} if kind in (ast.MatchSingleton,) else set()
+        self[kind] = found = tuple(
+            [name for name in kind._fields if name not in own and name not in constant]
+        )
+        return found
+
+
+CHILDREN = _Children()
 Visit = Callable[[Module, Any, Space], None]
 ENTERED: dict[type[ast.AST], Visit] = {
     ast.Name: Module._name,

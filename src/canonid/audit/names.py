@@ -49,12 +49,18 @@ class Space:
             space = space.above
         return space
 
-    def find(self, name: str) -> tuple[Space, list[Binding]] | None:
-        """Where a name that is used here was bound. A class's own names are not seen from its methods."""
+    def find(self, name: str, line: int = 0) -> tuple[Space, list[Binding]] | None:
+        """Where a name that is used on a line here was bound.
+
+        A class's own names are not seen from its methods, nor in its body before they are bound.
+        """
         space: Space | None = self
         while space is not None:
-            if (found := space.bindings.get(name)) and (space is self or not space.is_class):
-                return space, found
+            if found := space.bindings.get(name):
+                if not space.is_class:
+                    return space, found
+                if space is self and (above := [each for each in found if each.line < line or not line]):
+                    return space, above
             space = space.above
         return None
 
@@ -71,10 +77,10 @@ def resolve(node: ast.AST, space: Space, deep: int = DEEP) -> str:
 
     What the module defines itself has a name that begins with ":", as ":Ids.next".
     """
-    if deep == 0:
+    if deep <= 0:
         return ""
     if isinstance(node, ast.Name):
-        return _resolve_name(node.id, space, deep)
+        return _resolve_name(node, space, deep)
     if isinstance(node, ast.Attribute):
         return _resolve_attribute(node, space, deep)
     if isinstance(node, ast.Call):
@@ -82,8 +88,9 @@ def resolve(node: ast.AST, space: Space, deep: int = DEEP) -> str:
     return ""
 
 
-def _resolve_name(name: str, space: Space, deep: int) -> str:
-    found = space.find(name)
+def _resolve_name(node: ast.Name, space: Space, deep: int) -> str:
+    name = node.id
+    found = space.find(name, node.lineno)
     if found is None:
         for module in space.starred():
             if name in STARRED.get(module, ()):

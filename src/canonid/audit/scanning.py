@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import ast
-import io
-import tokenize
 import warnings
 
 from canonid.audit.facts import FileFacts
@@ -13,7 +11,7 @@ from canonid.audit.modules import Module
 from canonid.audit.prefilter import needs_tree
 from canonid.audit.rules import OF_MODULES
 from canonid.audit.suppressing import directives
-from canonid.audit.view import View
+from canonid.audit.view import View, text_of
 
 
 def scan(path: str, data: bytes) -> FileFacts:
@@ -23,8 +21,8 @@ def scan(path: str, data: bytes) -> FileFacts:
         return FileFacts(path, count)
     try:
         tree = parsed(data)
-        text = text_of(data)
-        view = View(path, Module(tree), text.splitlines())
+        view = View(path, Module(tree), data)
+        comments = directives(text_of(data)) if b"canonid:" in data else ()
         found = [each for rule in OF_MODULES for each in rule.check(view)]
     except (SyntaxError, ValueError, UnicodeError) as error:
         return FileFacts(path, count, error=f"{type(error).__name__}: {error}"[:200])
@@ -38,7 +36,7 @@ def scan(path: str, data: bytes) -> FileFacts:
     ignored = sorted(
         [each for each in found if isinstance(each, Ignored)], key=lambda each: (each.place, each.code)
     )
-    return FileFacts(path, count, "", tuple(drafts), tuple(ignored), directives(text))
+    return FileFacts(path, count, "", tuple(drafts), tuple(ignored), comments)
 
 
 def parsed(data: bytes) -> ast.Module:
@@ -46,9 +44,3 @@ def parsed(data: bytes) -> ast.Module:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return ast.parse(data)
-
-
-def text_of(data: bytes) -> str:
-    """The text in the encoding that the file declares (PEP 263)."""
-    encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
-    return data.decode(encoding)

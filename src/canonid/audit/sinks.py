@@ -39,27 +39,51 @@ MAKES_ID = re.compile(
 
 # What is no ID, by what it is called or what it is put into. The first that fits is the reason.
 REASONS: tuple[tuple[str, re.Pattern[str]], ...] = (
-    ("nonce", re.compile(r"nonce|challenge|csrf|xsrf|code_verifier|pkce|oauth_state|^state$|^iv$", re.I)),
-    ("lock token", re.compile(
-        r"(?:^|_)(?:lock|mutex|lease|semaphore)(?:_|$)|lock_?(?:token|value|owner)|redlock", re.I)),
+    (
+        "nonce",
+        re.compile(r"nonce|challenge|csrf|xsrf|code_verifier|pkce|oauth_state|^state$|^iv$", re.I),
+    ),
+    (
+        "lock token",
+        re.compile(r"(?:^|_)(?:lock|mutex|lease|semaphore)(?:_|$)|lock_?(?:token|value|owner)|redlock", re.I),
+    ),
     ("boundary", re.compile(r"boundary", re.I)),
-    ("salt or password", re.compile(r"salt|passw|pwd|passphrase|pepper|(?:^|_)otp|pin_?code|secret", re.I)),
-    ("cache key", re.compile(r"cache_?key|cachekey|etag|checksum|digest|cache_?bust|fingerprint", re.I)),
-    ("temporary file", re.compile(
-        r"(?:^|_)te?mp(?:_|$|dir|file)|mkdtemp|mkstemp|temporaryfile|temporarydirectory|scratch|sandbox_dir", re.I)),
-    ("file name", re.compile(
-        r"file_?name|filename|file_?path|(?:^|_)(?:path|dir|folder|directory|file|suffix|archive)$"
-        r"|basename|upload_to"
-        r"|^(?:open|Path|joinpath|makedirs|mkdir)$|os\.path\.|pathlib\.|\.with_name$|\.with_suffix$|\.joinpath$", re.I)),
+    (
+        "salt or password",
+        re.compile(r"salt|passw|pwd|passphrase|pepper|(?:^|_)otp|pin_?code|secret", re.I),
+    ),
+    (
+        "cache key",
+        re.compile(r"cache_?key|etag|checksum|digest|cache_?bust|fingerprint", re.I),
+    ),
+    (
+        "temporary file",
+        re.compile(
+            r"(?:^|_)te?mp(?:_|$|dir|file)|mkdtemp|mkstemp|temporaryfile|temporarydirectory"
+            r"|scratch|sandbox_dir",
+            re.I,
+        ),
+    ),
+    (
+        "file name",
+        re.compile(
+            r"file_?name|file_?path|(?:^|_)(?:path|dir|folder|directory|file|suffix|archive)$|basename"
+            r"|upload_to|^(?:open|Path|joinpath|makedirs|mkdir)$|os\.path\.|pathlib\."
+            r"|\.(?:with_name|with_suffix|joinpath)$",
+            re.I,
+        ),
+    ),
     ("log line", TELLERS),
     ("rate limit bucket", re.compile(r"rate_?limit|bucket|throttle|window_?key", re.I)),
     ("jitter", re.compile(r"jitter|backoff|sleep|delay|timeout|seed", re.I)),
-)  # fmt: skip
-SPAN = re.compile(r"(?:^|_)(?:span|trace|parent)_?(?:span_?)?id$|traceparent", re.I)
+)
+SPAN = re.compile(r"(?:^|_)span_?id$|traceparent", re.I)  # its width is that of W3C Trace Context
 
 
 def reason_against(sink: Sink) -> str | None:
     """Why a value that goes there is no ID, or None."""
+    if SPAN.search(sink.name):
+        return "span ID"
     for name, pattern in REASONS:
         if (sink.name and pattern.search(sink.name)) or (sink.into and pattern.search(sink.into)):
             if sink.is_id and name not in ("log line", "nonce"):
@@ -142,7 +166,7 @@ def sink_of(node: ast.expr, module: Module) -> Sink:
             case ast.Dict(keys=keys, values=values):
                 for key, value in zip(keys, values, strict=True):
                     if value is node:
-                        return Sink("name", _name(key) if key is not None else "")
+                        return Sink("name", str(key.value) if isinstance(key, ast.Constant) else "")
                     if key is node:
                         return Sink("key", "", "dict")
                 return Sink("none", "")
@@ -197,6 +221,8 @@ def sink_of(node: ast.expr, module: Module) -> Sink:
                     if isinstance(around, ast.BinOp):
                         node = around
                         continue
+                    if not isinstance(around, ast.Return):
+                        return Sink("none", "")
                 node = above
                 continue
             case ast.ListComp() | ast.SetComp() | ast.GeneratorExp():
@@ -218,8 +244,6 @@ def _name(node: ast.AST | None) -> str:
             return name
         case ast.Subscript(slice=ast.Constant(value=str() as name)):
             return name
-        case ast.Subscript(value=value):
-            return _singular(_name(value))
         case ast.Constant(value=str() as name):
             return name
         case ast.Call(func=func):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import io
+import tokenize
 from collections.abc import Iterator
 from functools import cached_property
 from typing import NamedTuple
@@ -10,11 +12,16 @@ from typing import NamedTuple
 from canonid.audit.evaluating import Evaluator
 from canonid.audit.findings import Confidence, Draft, Ignored, Place
 from canonid.audit.modules import Module
-from canonid.audit.names import Space, resolve, resolve_handed_on
-from canonid.audit.origins import UUIDS, Origin, origin_of
+from canonid.audit.names import Space, resolve
+from canonid.audit.origins import ORIGINS, Origin, origin_of
 from canonid.audit.rule import Rule
 from canonid.audit.sinks import Sink, sink_of, top
 from canonid.audit.templates import Template, shown
+
+
+LAST = frozenset({target.rpartition(".")[2] for target in ORIGINS})
+WRAPPERS = frozenset({"getattr", "partial", "staticmethod", "lambda"})
+CHAIN = 3  # names that stand for each other, one for the next
 
 
 class Source(NamedTuple):
@@ -39,11 +46,11 @@ class Text(NamedTuple):
 class View:
     """One module. What takes long is done once, when the first rule asks."""
 
-    def __init__(self, path: str, module: Module, lines: list[str]) -> None:
+    def __init__(self, path: str, module: Module, data: bytes) -> None:
         self.path = path
         self.module = module
         self.evaluator = Evaluator(module.functions)
-        self._lines = lines
+        self._data = data
 
     @cached_property
     def sources(self) -> list[Source]:
@@ -66,6 +73,11 @@ class View:
                 template = self.evaluator.template(whole, space)
                 found[whole] = Text(whole, space, template, sink_of(whole, self.module))
         return list(found.values())
+
+    @cached_property
+    def lines(self) -> list[str]:
+        """The lines of the file, as text."""
+        return text_of(self._data).splitlines()
 
     def place(self, node: ast.expr) -> Place:
         """Where it stands; columns in characters, where the parser counts bytes."""
@@ -101,18 +113,26 @@ class View:
         return sink_of(top(node, self.module), self.module)
 
     def _column(self, line: int, offset: int) -> int:
-        text = self._lines[line - 1] if line <= len(self._lines) else ""
+        if self._data.isascii():
+            return offset + 1
+        text = self.lines[line - 1] if line <= len(self.lines) else ""
         return offset + 1 if text.isascii() else len(text.encode()[:offset].decode(errors="replace")) + 1
 
     def _sources(self) -> Iterator[Source]:
         called: set[ast.AST] = set()
+        names = self._names_of_origins()
         for node, space in self.module.calls:
-            called.add(node.func)
-            target = resolve(node.func, space)
+            func = node.func
+            called.add(func)
+            if isinstance(func, ast.Attribute):
+                if func.attr not in names:
+                    continue
+            elif isinstance(func, ast.Name) and func.id not in names:
+                continue
+            target = resolve(func, space)
             origin = origin_of(target)
             if origin is not None:
                 yield Source(node, space, origin, target, True)
-        names = self._names_of_uuids()
         for reference, space in self.module.references:
             last = reference.id if isinstance(reference, ast.Name) else reference.attr
             if last not in names or reference in called:
@@ -125,18 +145,31 @@ class View:
             if origin is not None and origin.kind == "uuid":
                 yield Source(reference, space, origin, target, False)
 
-    def _names_of_uuids(self) -> set[str]:
-        """What functions that make UUIDs are called in this module."""
-        names = set(UUIDS) | {"gen_random_uuid", "uuid_generate_v4", "RandomUUID"}
-        values: list[tuple[str, ast.AST, Space]] = []
+    def _names_of_origins(self) -> set[str]:
+        """What functions that make something varying may be called in this module."""
+        names = set(LAST)
+        values: list[tuple[str, ast.AST]] = []
         for space in self.module.spaces:
-            for name, bindings in space.bindings.items():
+            for name, bindings in [*space.bindings.items(), *space.fields.items()]:
                 for how, node, text, _ in bindings:
-                    if how == "import" and text.rpartition(".")[2] in UUIDS:
-                        names.add(name)
-                    elif how == "value" and isinstance(node, ast.Name | ast.Attribute | ast.Call):
-                        values.append((name, node, space))
-        for name, node, space in values:
-            if (origin := origin_of(resolve_handed_on(node, space))) is not None and origin.kind == "uuid":
-                names.add(name)
+                    if how == "import":
+                        if text.rpartition(".")[2] in LAST:
+                            names.add(name)
+                    elif how == "value":
+                        if isinstance(node, ast.Call) and _last(node.func) in WRAPPERS:
+                            names.add(name)
+                        elif isinstance(node, ast.Name | ast.Attribute):
+                            values.append((name, node))
+        for _ in range(CHAIN):
+            names |= {name for name, node in values if _last(node) in names}
         return names
+
+
+def _last(node: ast.AST) -> str:
+    return node.id if isinstance(node, ast.Name) else getattr(node, "attr", "")
+
+
+def text_of(data: bytes) -> str:
+    """The text in the encoding that the file declares (PEP 263)."""
+    encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
+    return data.decode(encoding)

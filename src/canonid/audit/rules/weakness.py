@@ -9,12 +9,15 @@ from typing import ClassVar
 
 from canonid.audit.evaluating import is_id_name
 from canonid.audit.findings import Category, Confidence, Draft, Ignored
+from canonid.audit.names import Space
 from canonid.audit.rule import Rule
 from canonid.audit.rules.building import against, judged
 from canonid.audit.sinks import Sink, reason_against, sink_of, top
 from canonid.audit.templates import Field, Template, birthday, fields
 from canonid.audit.view import View
 
+WIDE = frozenset({"hex32", "hex40", "hex64"})  # digits of a digest that are as good as all of them
+AMOUNT = re.compile(r"^(?:n|num|number|count|total|len|max|min|least)_|_(?:count|len|size)_", re.I)
 MIXED = frozenset({"uuid", "strong", "random", "hash"})  # one of them beside a time keeps two apart
 COUNTING = re.compile(
     r"(?:^|_)(?:id|next|last|current|global|seq|sequence)?_?(?:id|uid)s?_?(?:counter|count|seq)?$", re.I
@@ -40,7 +43,11 @@ class Truncated(Rule):
     @classmethod
     def check(cls, view: View) -> Iterator[Draft | Ignored]:
         for node, space in view.module.subscripts:
-            if not isinstance(node.ctx, ast.Load):
+            if not isinstance(node.ctx, ast.Load) or not isinstance(
+                node.slice, ast.Slice | ast.Constant | ast.UnaryOp
+            ):
+                continue
+            if not isinstance(node.slice, ast.Slice) and not isinstance(node.value, ast.Call):
                 continue
             template = view.evaluator.template(node, space)
             if len(template) != 1 or not isinstance(template[0], Field) or not template[0].cut:
@@ -54,6 +61,8 @@ class Truncated(Rule):
                 yield view.ignored(cls, node, space, reason)
                 continue
             confidence: Confidence = "certain" if sink.is_id or field.kind == "uuid" else "likely"
+            if field.name in WIDE:
+                confidence = "question"
             yield view.draft(cls, node, space, confidence, _risk(field), template)
 
 
@@ -71,6 +80,7 @@ class _Weak(Rule):
     category: ClassVar[Category] = "weak-source"
     kind: ClassVar[str]
     message: ClassVar[str]
+    alone: ClassVar[Confidence] = "certain"  # where it is the whole of an ID
 
     @classmethod
     def check(cls, view: View) -> Iterator[Draft | Ignored]:
@@ -89,7 +99,7 @@ class _Weak(Rule):
             if (reason := reason_against(sink)) is not None:
                 yield view.ignored(cls, source.node, source.space, reason)
                 continue
-            yield view.draft(cls, source.node, source.space, "certain", cls.message, template)
+            yield view.draft(cls, source.node, source.space, cls.alone, cls.message, template)
         for text in view.texts:
             if text.node in seen or not cls.weakens(text.template) or judged(text) != "certain":
                 continue
@@ -202,13 +212,20 @@ class Counter(_Weak):
             target = grown.target
             name = target.attr if isinstance(target, ast.Attribute) else getattr(target, "id", "")
             one = isinstance(grown.value, ast.Constant) and grown.value.value == 1
+            lasts = isinstance(target, ast.Attribute) or space is view.module.space or _is_global(name, space)
             if (
                 one
+                and lasts
                 and isinstance(grown.op, ast.Add)
                 and COUNTING.search(name)
                 and isinstance(target, ast.expr)
             ):
                 yield view.draft(cls, target, space, "likely", cls.message)
+
+
+def _is_global(name: str, space: Space) -> bool:
+    body = getattr(space.node, "body", ())
+    return any(isinstance(each, ast.Global) and name in each.names for each in body)
 
 
 class Length(_Weak):
@@ -222,7 +239,12 @@ class Length(_Weak):
     kind = "len"
     message = "a length is an ID only until something is removed"
     invalid = ("def f(items): item_id = len(items) + 1", "def f(items): item_id = f'item_{len(items)}'")
-    valid = ("def f(ids): count = len(ids)",)
+    valid = ("def f(ids): count = len(ids)", "def f(ids): n_ids = len(ids)")
+
+    @classmethod
+    def stands(cls, view: View, node: ast.expr, sink: Sink) -> bool:
+        """How many IDs there are."""
+        return sink.name.endswith("s") or AMOUNT.search(sink.name) is not None
 
 
 class Address(_Weak):
@@ -235,13 +257,15 @@ class Address(_Weak):
     instead = "registry.mint(kind), kept with the object"
     kind = "address"
     message = "`id()` is an address, which the next object may have"
+    alone = "likely"
     invalid = ("def f(task): task_id = id(task)", "def f(job): job_id = f'job_{id(job)}'")
     valid = ("def f(a, b): return id(a) == id(b)", "def f(x, seen_ids): seen_ids.add(id(x))")
 
     @classmethod
     def stands(cls, view: View, node: ast.expr, sink: Sink) -> bool:
         """Remembering an object while it is there."""
-        return sink.how == "argument" and sink.into.endswith((".add", ".append"))
+        kept = isinstance(view.module.above.get(node), ast.SetComp | ast.Set | ast.DictComp | ast.Dict)
+        return kept or (sink.how == "argument" and sink.into.endswith((".add", ".append")))
 
 
 class PythonHash(_Weak):
