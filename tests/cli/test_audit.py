@@ -251,6 +251,24 @@ def test_the_hook_runs(repository):
     assert "a.py:5:" in result.stdout
 
 
+def test_a_hook_of_git_refuses_what_is_new(repository):
+    git("init", "-q")
+    (repository / "src").mkdir()
+    (repository / "a.py").rename(repository / "src" / "a.py")
+    git("add", "-A")
+    git("commit", "-qm", "first")
+    hook = repository / ".git" / "hooks" / "pre-commit"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(f"#!/bin/sh\nexec {sys.executable} -m canonid.cli audit src --since HEAD\n")
+    hook.chmod(0o755)
+    (repository / "src" / "a.py").write_text(CODE + "\n\nuser_id = uuid.uuid4()\n")
+    with pytest.raises(subprocess.CalledProcessError) as refused:
+        git("commit", "-qam", "second")
+    assert b"a.py:8:" in refused.value.stdout + refused.value.stderr
+    (repository / "src" / "a.py").write_text(CODE + "\n\nuser_id = mint('user')\n")
+    git("commit", "-qam", "second")
+
+
 def test_the_action_runs(repository):
     script = (ROOT / "action.yml").read_text().split("      run: |\n")[1]
     environment = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -13,6 +14,11 @@ from canonid.errors import CanonidError, show
 _HUNK = re.compile(rb"@@ -\d+(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
 _ESCAPE = re.compile(rb"\\([0-7]{3}|.)", re.DOTALL)
 _LETTERS = {b"n": b"\n", b"t": b"\t", b"r": b"\r", b"a": b"\a", b"b": b"\b", b"f": b"\f", b"v": b"\v"}
+
+# What git sets for its hooks: relative to where they run, not to the folder that is asked about.
+_OF_A_HOOK = frozenset(
+    {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR", "GIT_DIFF_OPTS"}
+)
 
 
 class NoSuchRevision(CanonidError):
@@ -61,9 +67,10 @@ def changes_since(root: str, revision: str) -> Changes:
 
 def _git(root: str, *arguments: str) -> bytes | None:
     """What git says, or None if it fails."""
-    # From a hook of git, variables such as GIT_DIR name the repository; they are meant.
+    # A file system monitor is a program that the repository names: an audit runs nothing of what it reads.
     result = subprocess.run(  # noqa: S603
-        ["git", "-C", root, "-c", "core.fsmonitor=false", *arguments],  # noqa: S607
+        ["git", "-C", root, "--no-optional-locks", "-c", "core.fsmonitor=false", *arguments],  # noqa: S607
+        env={name: value for name, value in os.environ.items() if name not in _OF_A_HOOK},
         capture_output=True,
         check=False,
         stdin=subprocess.DEVNULL,

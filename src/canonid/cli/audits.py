@@ -18,7 +18,7 @@ from canonid.errors import UnknownName, show
 
 if TYPE_CHECKING:
     from canonid.audit.findings import Finding
-    from canonid.audit.formats.terminal import Notes, Screen
+    from canonid.audit.formats.terminal import Screen
     from canonid.audit.report import Report
 
 FORMATS = ("text", "json", "jsonl", "sarif", "markdown", "html")
@@ -214,7 +214,7 @@ def _formatted(report: Report, options: argparse.Namespace, output: TextIO) -> I
         return ignored(report)
     if options.since or options.baseline:
         return listed(report.findings, screen)
-    return terminal(report, BY_CODE, lines_of, screen, _notes(report, options.path))
+    return terminal(report, BY_CODE, lines_of, screen, _next_steps(report, options.path))
 
 
 def _screen(output: TextIO) -> Screen:
@@ -227,22 +227,18 @@ def _screen(output: TextIO) -> Screen:
     return Screen(columns, rows, colour)
 
 
-def _notes(report: Report, paths: Sequence[str]) -> Notes:
-    """What to do next."""
-    from canonid.audit.formats.terminal import Notes
+def _next_steps(report: Report, paths: Sequence[str]) -> list[str]:
     from canonid.audit.formats.totals import worst
 
     counted = [*worst(report), *[finding for finding in report.findings if finding.counts]]
     if not counted:
-        return Notes(next=["Nothing was found that counts."])
+        return ["Nothing was found that counts."]
     command = shlex.join(["canonid", "audit", *paths])
-    return Notes(
-        next=[
-            f"canonid audit --explain {counted[0].code}  # what to do instead",
-            f"{command} --format html -o audit.html  # every finding",
-            f"{command} --update-baseline  # from now on, only new ones fail",
-        ]
-    )
+    return [
+        f"canonid audit --explain {counted[0].code}  # what to do instead",
+        f"{command} --format html -o audit.html  # every finding",
+        f"{command} --update-baseline  # from now on, only new ones fail",
+    ]
 
 
 COMMAND = Command(

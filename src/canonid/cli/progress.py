@@ -37,6 +37,7 @@ class Bar:
         count = f" {done:,} of {total:,} files"
         room = min(40, shutil.get_terminal_size().columns - len(count) - 1)
         filled = room * done // total if total else room
-        bar = "█" * filled + "░" * (room - filled) if room >= 5 else ""
+        full, empty = "█░" if sys.stderr.encoding.lower().startswith("utf") else "#."
+        bar = full * filled + empty * (room - filled) if room >= 5 else ""
         sys.stderr.write(f"\r{bar}{count}\x1b[K")
         sys.stderr.flush()

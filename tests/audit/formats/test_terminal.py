@@ -5,15 +5,15 @@ import re
 import pytest
 
 from canonid.audit.excerpts import width
-from canonid.audit.formats.terminal import Notes, Screen, explanation, ignored, listed, terminal
+from canonid.audit.formats.terminal import Screen, explanation, ignored, listed, terminal
 from canonid.audit.rules import BY_CODE, RULES
 
-NOTES = Notes(next=["canonid audit --explain CID101", "canonid audit --update-baseline", "and so on"])
+NEXT = ["canonid audit --explain CID101", "canonid audit --update-baseline", "and so on"]
 PAINT = re.compile(r"\x1b\[\d+m")
 
 
 def lines(audited, screen):
-    return "".join(terminal(audited.report, BY_CODE, audited.lines_of, screen, NOTES)).splitlines()
+    return "".join(terminal(audited.report, BY_CODE, audited.lines_of, screen, NEXT)).splitlines()
 
 
 def crowd(audited):

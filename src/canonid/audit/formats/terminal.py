@@ -29,24 +29,20 @@ class Screen(NamedTuple):
         return f"\x1b[{_COLOURS[colour]}m{text}\x1b[0m" if self.colour and text else text
 
 
-class Notes(NamedTuple):
-    """What the command knows beyond the report: lines under the totals, and what to do next."""
-
-    summary: Sequence[str] = ()
-    next: Sequence[str] = ()
-
-
 def terminal(
-    report: Report, rules: Mapping[str, type[Rule]], lines_of: Lines, screen: Screen, notes: Notes
+    report: Report,
+    rules: Mapping[str, type[Rule]],
+    lines_of: Lines,
+    screen: Screen,
+    next_steps: Sequence[str] = (),
 ) -> Iterator[str]:
     """The report in lines. With few rows, messages go first, then titles of rules, then the least grave."""
     screen = screen._replace(columns=max(screen.columns, _NARROWEST))
-    head = [*_head(report, screen), *notes.summary]
-    tail = [f"  {screen.paint(shortened(each, screen.columns - 2), 'bold')}" for each in notes.next]
-    totals = by_rule(report, rules)
-    ten = worst(report)
-    body = _fitting(_Body(ten, totals, rules, lines_of, screen), screen.rows, len(head) + len(tail))
-    for line in [*head, *body, *([""] if tail and screen.rows is None else []), *tail]:
+    head = list(_head(report, screen))
+    tail = [f"  {screen.paint(shortened(each, screen.columns - 2), 'bold')}" for each in next_steps]
+    body = _Body(worst(report), by_rule(report, rules), rules, lines_of, screen)
+    gap = [""] if tail and screen.rows is None else []
+    for line in [*head, *_fitting(body, screen.rows, len(head) + len(tail)), *gap, *tail]:
         yield line + "\n"
 
 

@@ -51,16 +51,22 @@ def by_gravity(findings: Iterable[Finding]) -> list[Finding]:
 def worst(report: Report) -> Sequence[Finding]:
     """The ten to look at first, those of a rule together: the gravest, surest, those that run in production.
 
-    At most three of a rule, as long as there are others.
+    At most three of a rule and one of a line, as long as there are others.
     """
     taken: Counter[str] = Counter()
+    lines: set[tuple[str, int]] = set()
     chosen: list[Finding] = []
     others: list[Finding] = []
     for finding in by_gravity(report.findings):
         if not finding.counts or finding.category in _LAST:
             continue
+        line = finding.path, finding.line
+        if taken[finding.code] == _MOST_OF_A_RULE or line in lines:
+            others.append(finding)
+            continue
         taken[finding.code] += 1
-        (chosen if taken[finding.code] <= _MOST_OF_A_RULE else others).append(finding)
+        lines.add(line)
+        chosen.append(finding)
     ten = by_gravity((chosen + others)[:WORST])
     codes = list(dict.fromkeys(each.code for each in ten))
     return sorted(ten, key=lambda each: codes.index(each.code))
