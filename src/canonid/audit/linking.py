@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from canonid.audit.facts import FileFacts
 from canonid.audit.findings import Draft, Finding, Place
 from canonid.audit.fingerprints import findings_of
+from canonid.audit.paths import is_test
 from canonid.audit.report import IgnoredAt, Report
 from canonid.audit.repository import Repository
 from canonid.audit.rules import BY_CODE, OF_REPOSITORIES
 from canonid.audit.rules.files import BrokenFile
 from canonid.audit.suppressing import suppress
-
-TESTS = re.compile(r"(?:^|/)(?:tests?|testing|testutils?|test_[^/]*|conftest\.py|[^/]*_tests?\.py)(?:/|$)")
 
 
 def link(root: str, files: Iterable[FileFacts]) -> Report:
@@ -30,11 +28,6 @@ def link(root: str, files: Iterable[FileFacts]) -> Report:
         ignored += [IgnoredAt(each.path, what) for what in sorted([*each.ignored, *left.ignored])]
     lines = sum([each.lines for each in facts])
     return Report(root, len(facts), lines, findings, ignored, sum([each.error != "" for each in facts]))
-
-
-def is_test(path: str) -> bool:
-    """Whether a file is test code, by its name or its folder's."""
-    return TESTS.search(path) is not None
 
 
 def _together(repository: Repository) -> dict[str, list[Draft]]:
