@@ -15,6 +15,7 @@ from canonid.audit.origins import UUIDS, Origin, origin_of
 from canonid.audit.rule import Rule
 from canonid.audit.sinks import Sink, sink_of, top
 from canonid.audit.templates import Template, shown
+from canonid.audit.usages import Use, uses_in
 
 
 class Source(NamedTuple):
@@ -67,6 +68,15 @@ class View:
                 found[whole] = Text(whole, space, template, sink_of(whole, self.module))
         return list(found.values())
 
+    @cached_property
+    def uses(self) -> list[Use]:
+        """Every place that names an ID, in the order of the source."""
+        return uses_in(self.module)
+
+    def references_to(self, name: str) -> list[tuple[ast.Name, Space]]:
+        """Where a name is read, in all scopes."""
+        return self._references.get(name, [])
+
     def place(self, node: ast.expr) -> Place:
         """Where it stands; columns in characters, where the parser counts bytes."""
         end_line, end = node.end_lineno or node.lineno, node.end_col_offset or node.col_offset
@@ -99,6 +109,14 @@ class View:
     def goes_to(self, node: ast.expr) -> Sink:
         """Where the whole text of which a value is a part goes."""
         return sink_of(top(node, self.module), self.module)
+
+    @cached_property
+    def _references(self) -> dict[str, list[tuple[ast.Name, Space]]]:
+        found: dict[str, list[tuple[ast.Name, Space]]] = {}
+        for node, space in self.module.references:
+            if isinstance(node, ast.Name):
+                found.setdefault(node.id, []).append((node, space))
+        return found
 
     def _column(self, line: int, offset: int) -> int:
         text = self._lines[line - 1] if line <= len(self._lines) else ""
