@@ -73,6 +73,10 @@ class View:
         """Every place that names an ID, in the order of the source."""
         return uses_in(self.module)
 
+    def uses_at(self, whole: ast.expr) -> list[Use]:
+        """Those within an expression."""
+        return [self._uses_by_node[node] for node in ast.walk(whole) if node in self._uses_by_node]
+
     def references_to(self, name: str) -> list[tuple[ast.Name, Space]]:
         """Where a name is read, in all scopes."""
         return self._references.get(name, [])
@@ -109,6 +113,10 @@ class View:
     def goes_to(self, node: ast.expr) -> Sink:
         """Where the whole text of which a value is a part goes."""
         return sink_of(top(node, self.module), self.module)
+
+    @cached_property
+    def _uses_by_node(self) -> dict[ast.AST, Use]:
+        return {use.node: use for use in self.uses}
 
     @cached_property
     def _references(self) -> dict[str, list[tuple[ast.Name, Space]]]:
