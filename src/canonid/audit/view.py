@@ -17,6 +17,7 @@ from canonid.audit.origins import ORIGINS, Origin, origin_of
 from canonid.audit.rule import Rule
 from canonid.audit.sinks import Sink, sink_of, top
 from canonid.audit.templates import Template, shown
+from canonid.audit.usages import Use, uses_in
 
 LAST = frozenset({target.rpartition(".")[2] for target in ORIGINS})
 WRAPPERS = frozenset({"getattr", "partial", "staticmethod", "lambda"})
@@ -78,6 +79,19 @@ class View:
         """The lines of the file, as text."""
         return text_of(self._data).splitlines()
 
+    @cached_property
+    def uses(self) -> list[Use]:
+        """Every place that names an ID, in the order of the source."""
+        return uses_in(self.module)
+
+    def uses_at(self, whole: ast.expr) -> list[Use]:
+        """Those within an expression."""
+        return [self._uses_by_node[node] for node in ast.walk(whole) if node in self._uses_by_node]
+
+    def references_to(self, name: str) -> list[tuple[ast.Name, Space]]:
+        """Where a name is read, in all scopes."""
+        return self._references.get(name, [])
+
     def place(self, node: ast.expr | ast.stmt) -> Place:
         """Where it stands; columns in characters, where the parser counts bytes."""
         end_line, end = node.end_lineno or node.lineno, node.end_col_offset or node.col_offset
@@ -116,6 +130,18 @@ class View:
     def goes_to(self, node: ast.expr) -> Sink:
         """Where the whole text of which a value is a part goes."""
         return sink_of(top(node, self.module), self.module)
+
+    @cached_property
+    def _uses_by_node(self) -> dict[ast.AST, Use]:
+        return {use.node: use for use in self.uses}
+
+    @cached_property
+    def _references(self) -> dict[str, list[tuple[ast.Name, Space]]]:
+        found: dict[str, list[tuple[ast.Name, Space]]] = {}
+        for node, space in self.module.references:
+            if isinstance(node, ast.Name):
+                found.setdefault(node.id, []).append((node, space))
+        return found
 
     def _column(self, line: int, offset: int) -> int:
         if self._data.isascii():
