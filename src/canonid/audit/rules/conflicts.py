@@ -50,12 +50,14 @@ class Unreadable(Rule):
         "    return f'thread_{int(time.time() * 1000)}_{uuid.uuid4().hex[:8]}'\n"
         "def f(thread_id): _, env, ms, rnd = thread_id.split('_')",
         "import uuid\ndef generate_run_id(): return f'run_{uuid.uuid4().hex}'\n"
-        "def f(run_id): return run_id.startswith('exec_')",
+        "def f(run_id): return run_id.startswith('run-')",
     )
     valid = (
         "import time, uuid\ndef generate_thread_id():\n"
         "    return f'thread_{int(time.time() * 1000)}_{uuid.uuid4().hex[:8]}'\n"
         "def f(thread_id): _, ms, rnd = thread_id.split('_')",
+        "import uuid\ndef generate_run_id(): return f'run_{uuid.uuid4().hex}'\n"
+        "def f(run_id): return run_id.startswith('test_')",
         "import uuid\ndef generate_run_id(user_id): return f'run_{user_id}_{uuid.uuid4().hex}'\n"
         "def f(run_id): _, user, part, rnd = run_id.split('_')",
     )
@@ -66,8 +68,13 @@ class Unreadable(Rule):
         for path, facts in repository.files.items():
             for draft in facts.drafts:
                 kind = kind_read(draft)
-                meant = [each for each in written.get(kind, ()) if known_to(each, path)]
-                wrong = [(each, why) for each in meant if (why := misread(draft, each.template))]
+                service = repository.service_of(path)
+                meant = [
+                    each
+                    for each in written.get(kind, ())
+                    if known_to(each, path) and repository.service_of(each.path) in ("", service)
+                ]
+                wrong = [(each, why) for each in meant if (why := misread(draft, each))]
                 if not wrong or len(wrong) < len(meant):
                     continue
                 producer, why = wrong[0]
@@ -90,12 +97,13 @@ def kind_read(draft: Draft) -> str:
     return "" if kind in VAGUE or kind == name.lower() else kind
 
 
-def misread(draft: Draft, template: tuple[Part, ...]) -> str:
-    """Why a reader can't read what is written so, or ""."""
+def misread(draft: Draft, producer: Producer) -> str:
+    """Why a reader can't read what a producer of that kind writes, or ""."""
+    template = producer.template
     if found := SPLIT.search(draft.template):
         return _miscounted(draft.normal, template, found[1], int(found[2]), found[3] == "+")
     if found := PREFIX.match(draft.template):
-        prefixes = QUOTED.findall(found[1])
+        prefixes = [each for each in QUOTED.findall(found[1]) if _is_of_kind(each, producer.kind)]
         if prefixes and beginning(template) and not any(begins_with(template, each) for each in prefixes):
             return f"looks for {' or '.join(prefixes)}"
     if draft.code == "CID405" and (found := LENGTH.search(draft.template)):
@@ -103,6 +111,12 @@ def misread(draft: Draft, template: tuple[Part, ...]) -> str:
         if length is not None and length != int(found[1]):
             return f"expects {found[1]} characters, gets {length}"
     return ""
+
+
+def _is_of_kind(prefix: str, kind: str) -> bool:
+    """Whether a prefix is meant for the kind, as "thread_" is for threads: others tell strangers apart."""
+    word = re.split(r"[^a-z]", prefix.lower())[0]
+    return len(word) > 1 and (kind == word or kind.startswith(word) or kind.endswith(f"_{word}"))
 
 
 def _miscounted(normal: str, template: tuple[Part, ...], separator: str, wanted: int, more: bool) -> str:
