@@ -51,6 +51,7 @@ class Definition(NamedTuple):
     bases: tuple[str, ...] = ()  # of a class, as dotted names; "?" for one that can't be told
     names: tuple[str, ...] = ()  # of a class: all its attributes
     claim: str = ""  # the words by which it says that it is the only one
+    source: bool = False  # whether something that varies is made in it
 
 
 class Mention(NamedTuple):

@@ -30,6 +30,8 @@ DEEP = 6
 PLAIN = frozenset({"staticmethod", "classmethod", "abstractmethod", "lru_cache", "cache", "final", "override"})
 PLAIN_OF_CLASSES = frozenset({"final", "unique", "total_ordering", "runtime_checkable"})
 ENUMS = frozenset({"Enum", "IntEnum", "StrEnum", "Flag", "IntFlag"})
+STRONG = frozenset({"uuid", "strong"})
+MADE = STRONG | {"random", "time"}
 FAILING = frozenset(
     {"AttributeError", "TypeError", "ImportError", "ModuleNotFoundError", "Exception", "BaseException", "NameError"}
 )
@@ -109,7 +111,7 @@ def _own_attribute(node: ast.Attribute, space: Space, deep: int) -> str:
 
 def _definitions(view: View) -> Iterator[Definition]:
     module = view.module
-    making = _functions_that_make(view)
+    making = _functions_that_make(view, STRONG)
     classes = [each for each in module.spaces if isinstance(each.node, ast.ClassDef)]
     wanted = {
         space.symbol
@@ -135,13 +137,9 @@ def _definitions(view: View) -> Iterator[Definition]:
                 yield Definition(name, "instance", view.place(node), _is_plain_here(view, node), False, gives=gives)
 
 
-def _functions_that_make(view: View) -> set[str]:
-    """Functions and methods in which something is made."""
-    found = set()
-    for source in view.sources:
-        if source.origin.kind in ("uuid", "strong"):
-            found.add(source.space.symbol)
-    return found - {""}
+def _functions_that_make(view: View, kinds: frozenset[str]) -> set[str]:
+    """Functions and methods in which something of some kinds is made."""
+    return {source.space.symbol for source in view.sources if source.origin.kind in kinds} - {""}
 
 
 def _is_base(space: Space, classes: Iterable[Space], wanted: set[str]) -> bool:
@@ -210,13 +208,21 @@ def _function(view: View, space: Space, name: str, bindings: list[Binding], form
         and not space.fields.get(name)
     )
     template = _returned(view, symbol) if name[:2] != "__" else ()
-    strong = any(field.kind in ("uuid", "strong") for field in fields(template))
-    makes = (FUNCTION.search(name) is not None and name[:4] != "get_") or (strong and is_maker(name)) or (
-        strong and not name.startswith("__") and len(template) <= 6 and form == "function"
-    )
+    strong = any(field.kind in STRONG for field in fields(template))
+    named = FUNCTION.search(name) is not None and not _is_empty(node)
+    makes = named or (strong and form == "function")
+    source = symbol in _functions_that_make(view, MADE) or is_made(template)
     gives = _annotated(node.returns, space) or _given(node, view, symbol)
     return Definition(
-        symbol, form, view.place_of_name(node), certain, makes, _signature(node), _parts(template), gives
+        symbol, form, view.place_of_name(node), certain, makes, _signature(node), _parts(template), gives, source=source
+    )
+
+
+def _is_empty(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """Whether it only says that others do it."""
+    return all(
+        isinstance(each, ast.Pass | ast.Raise) or (isinstance(each, ast.Expr) and isinstance(each.value, ast.Constant))
+        for each in node.body
     )
 
 
