@@ -39,7 +39,9 @@ def test_a_project_has_what_its_labels_say_and_nothing_else(project):
     seen = []
     for each in found:
         line = texts[each.path].splitlines()[each.line - 1]
-        label = next((label for label in expected if label[:2] == (each.code, each.path) and label[2] in line), None)
+        label = next(
+            (label for label in expected if label[:2] == (each.code, each.path) and label[2] in line), None
+        )
         assert label, f"{each.code} {each.path}:{each.line} {each.message}: {line.strip()}"
         seen.append(label)
     assert sorted(set(expected) - set(seen)) == []
@@ -47,14 +49,18 @@ def test_a_project_has_what_its_labels_say_and_nothing_else(project):
 
 
 @pytest.mark.parametrize(
-    ("rule", "text"), [(rule, text) for rule in OF_REPOSITORIES for text in rule.invalid], ids=lambda it: getattr(it, "code", "")
+    ("rule", "text"),
+    [(rule, text) for rule in OF_REPOSITORIES for text in rule.invalid],
+    ids=lambda it: getattr(it, "code", ""),
 )
 def test_an_invalid_example_is_found_once(rule, text):
     assert len([each for each in linked(files(text)).findings if each.code == rule.code]) == 1
 
 
 @pytest.mark.parametrize(
-    ("rule", "text"), [(rule, text) for rule in OF_REPOSITORIES for text in rule.valid], ids=lambda it: getattr(it, "code", "")
+    ("rule", "text"),
+    [(rule, text) for rule in OF_REPOSITORIES for text in rule.valid],
+    ids=lambda it: getattr(it, "code", ""),
 )
 def test_a_valid_example_is_left_alone(rule, text):
     assert not [each for each in linked(files(text)).findings if each.code == rule.code]

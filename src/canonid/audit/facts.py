@@ -55,7 +55,7 @@ class Definition(NamedTuple):
 
 
 class Mention(NamedTuple):
-    """A place that calls, names or imports something that may make IDs. `target` is a dotted name as above."""
+    """A place that calls, names or imports what may make IDs. `target` is a dotted name as above."""
 
     how: str  # "call", "member" or "import"
     target: str
@@ -66,6 +66,7 @@ class Mention(NamedTuple):
     named: tuple[str, ...] = ()  # arguments by name
     open: bool = False  # there may be more arguments: *args, **kwargs
     guarded: bool = False  # failing is expected: within try, pytest.raises or behind hasattr
+    typed: bool = False  # that it is an instance of that class is only said by an annotation
 
 
 class Production(NamedTuple):

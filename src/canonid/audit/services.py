@@ -9,9 +9,44 @@ GROUPS = frozenset({"services", "apps", "packages", "microservices"})
 STARTS = re.compile(r"(?:(?:app|src)/)?(?:main|__main__|app|manage|wsgi|asgi|server|setup)\.py$")
 NAMED = re.compile(r"(?:^|[_-])service$|^service[_-]")
 NONE = frozenset(
-    {"test", "tests", "testing", "doc", "docs", "example", "examples", "script", "scripts", "tool", "tools", "bin"}
-    | {"benchmark", "benchmarks", "migrations", "dev", "ci", "e2e", "shared", "common", "lib", "libs", "vendor"}
-    | {"contrib", "build", "packaging", "deploy", "templates", "integration_tests", "tutorials", "demo", "demos"}
+    {
+        "test",
+        "tests",
+        "testing",
+        "doc",
+        "docs",
+        "example",
+        "examples",
+        "script",
+        "scripts",
+        "tool",
+        "tools",
+        "bin",
+    }
+    | {
+        "benchmark",
+        "benchmarks",
+        "migrations",
+        "dev",
+        "ci",
+        "e2e",
+        "shared",
+        "common",
+        "lib",
+        "libs",
+        "vendor",
+    }
+    | {
+        "contrib",
+        "build",
+        "packaging",
+        "deploy",
+        "templates",
+        "integration_tests",
+        "tutorials",
+        "demo",
+        "demos",
+    }
 )
 
 ServiceOf = Callable[[str], str]  # from a path to the name of its service, or ""
@@ -32,8 +67,10 @@ def services_of(paths: Iterable[str], declared: Iterable[str] = ()) -> ServiceOf
         if first in GROUPS and inner:
             if not names or _plain(second) in names:
                 folders.add(f"{first}/{second}/")
-        elif rest and first not in NONE and (
-            _plain(first) in names if names else NAMED.search(first) or STARTS.match(rest)
+        elif (
+            rest
+            and first not in NONE
+            and (_plain(first) in names if names else NAMED.search(first) or STARTS.match(rest))
         ):
             folders.add(f"{first}/")
     if len(folders) < 2:

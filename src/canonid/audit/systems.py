@@ -17,7 +17,9 @@ from canonid.audit.wording import CLASS, FUNCTION, kind_of_function
 
 BARE = {"CID101": "bare UUIDs", "CID102": "bare UUIDs", "CID110": "bare secrets", "CID111": "other libraries"}
 MODULE = re.compile(r"^(?:u?u?ids?|identifiers?|id_?gen\w*|\w*_id_(?:gen\w*|utils?|helpers?|factory))$")
-ANY = frozenset({"", "unique", "new", "next", "u", "object", "random", "short", "base", "generic", "simple"})  # kinds
+ANY = frozenset(
+    {"", "unique", "new", "next", "u", "object", "random", "short", "base", "generic", "simple"}
+)  # kinds
 STRONG = 64.0  # bits from which on nobody need think of duplicates
 DEEP = 8  # classes above each other, followed this far
 
@@ -76,13 +78,8 @@ def systems(repository: Repository) -> list[System]:
                 number = owners.get((target.path, target.definition.symbol))
                 if number is not None:
                     calls[number][facts.path] += 1
-    whole = [
-        _system(repository, cluster, count)
-        for cluster, count in zip(clusters, calls, strict=True)
-    ]
-    whole = [
-        each for each in whole if each.files > 1 or CLASS.search(each.name) or _is_for_ids(each)
-    ]
+    whole = [_system(repository, cluster, count) for cluster, count in zip(clusters, calls, strict=True)]
+    whole = [each for each in whole if each.files > 1 or CLASS.search(each.name) or _is_for_ids(each)]
     own = {path for cluster in clusters for path, _ in cluster.symbols}
     return _with_primary(sorted(whole, key=_order)) + _bare(repository, own)
 
@@ -217,6 +214,7 @@ def _bare(repository: Repository, own: set[str]) -> list[System]:
                 counts.setdefault(BARE[draft.code], Counter())[path] += 1
     nowhere = Place(1, 1, 1, 1)
     found = [
-        _system(repository, Cluster(name, "", nowhere, set(), [], set()), count) for name, count in counts.items()
+        _system(repository, Cluster(name, "", nowhere, set(), [], set()), count)
+        for name, count in counts.items()
     ]
     return sorted(found, key=_order)

@@ -11,7 +11,7 @@ from canonid.audit.evaluating import is_made, returns
 from canonid.audit.facts import Definition, Holding, Mention, Part, Production, Signature
 from canonid.audit.names import Binding, Space, resolve
 from canonid.audit.rules.building import against, judged
-from canonid.audit.templates import Field, Template, fields, literal, shown
+from canonid.audit.templates import Template, fields, literal, shown
 from canonid.audit.view import View
 from canonid.audit.wording import (
     ACQUIRES,
@@ -27,13 +27,23 @@ from canonid.audit.wording import (
 )
 
 DEEP = 6
-PLAIN = frozenset({"staticmethod", "classmethod", "abstractmethod", "lru_cache", "cache", "final", "override"})
+PLAIN = frozenset(
+    {"staticmethod", "classmethod", "abstractmethod", "lru_cache", "cache", "final", "override"}
+)
 PLAIN_OF_CLASSES = frozenset({"final", "unique", "total_ordering", "runtime_checkable"})
 ENUMS = frozenset({"Enum", "IntEnum", "StrEnum", "Flag", "IntFlag"})
 STRONG = frozenset({"uuid", "strong"})
 MADE = STRONG | {"random", "time"}
 FAILING = frozenset(
-    {"AttributeError", "TypeError", "ImportError", "ModuleNotFoundError", "Exception", "BaseException", "NameError"}
+    {
+        "AttributeError",
+        "TypeError",
+        "ImportError",
+        "ModuleNotFoundError",
+        "Exception",
+        "BaseException",
+        "NameError",
+    }
 )
 EXPECTING = re.compile(r"raises|assertRaises|suppress|hasattr")
 
@@ -69,7 +79,10 @@ def told(view: View, named: bool) -> Told:
 
 
 def trace(node: ast.AST | None, space: Space, deep: int = DEEP) -> str:
-    """What an expression stands for, as a dotted name; "()" after what is called; "" if it can't be told."""
+    """What an expression stands for, as a dotted name; "" if it can't be told.
+
+    "()" stands after what is called, "(~)" after the class of what is annotated with it.
+    """
     if deep == 0:
         return ""
     if isinstance(node, ast.Call):
@@ -92,18 +105,48 @@ def trace(node: ast.AST | None, space: Space, deep: int = DEEP) -> str:
         return binding.text
     if binding.how == "definition":
         return f":{where.symbol}.{node.id}" if where.symbol else f":{node.id}"
+    if binding.how == "parameter" and isinstance(binding.node, ast.arg):
+        return _typed(binding.node.annotation, where)
     return trace(binding.node, where, deep - 1) if binding.how == "value" else ""
 
 
+def _typed(annotation: ast.AST | None, space: Space) -> str:
+    """An instance of the class in an annotation, where that makes IDs."""
+    match annotation:
+        case ast.Constant(value=str() as text) if text.isidentifier():
+            annotation = ast.copy_location(ast.Name(text, ast.Load()), annotation)
+        case ast.BinOp(left=left, op=ast.BitOr(), right=ast.Constant(value=None)):
+            annotation = left
+        case ast.Subscript(value=value, slice=inner) if _last(value) == "Optional":
+            annotation = inner
+    found = trace(annotation, space)
+    return f"{found}(~)" if found and CLASS.search(_last_of(found)) else ""
+
+
+def _last_of(dotted: str) -> str:
+    return dotted.rpartition(".")[2].lstrip(":")
+
+
 def _own_attribute(node: ast.Attribute, space: Space, deep: int) -> str:
-    """`self.manager`, where it is set once, to what a call gives. Own methods may be another class's."""
+    """`self.manager`, where it is set once, to what a call gives or to an argument; no method of its own."""
     owner = space.enclosing_class()
     if owner is None or node.attr in owner.bindings:
         return ""
     bindings = owner.fields.get(node.attr, [])
-    if len(bindings) != 1 or bindings[0].how != "value" or not isinstance(bindings[0].node, ast.Call):
-        return ""
-    return trace(bindings[0].node, owner, deep - 1)
+    value = bindings[0].node if len(bindings) == 1 and bindings[0].how == "value" else None
+    if isinstance(value, ast.Name):
+        return _typed(_annotation(owner, value.id), owner)
+    return trace(value, owner, deep - 1) if isinstance(value, ast.Call) else ""
+
+
+def _annotation(owner: Space, name: str) -> ast.AST | None:
+    """Of a parameter of a class's `__init__`."""
+    bindings = owner.bindings.get("__init__", [])
+    node = bindings[0].node if len(bindings) == 1 else None
+    if not isinstance(node, ast.FunctionDef):
+        return None
+    arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+    return next((each.annotation for each in arguments if each.arg == name), None)
 
 
 # What is defined
@@ -118,7 +161,10 @@ def _definitions(view: View) -> Iterator[Definition]:
         for space in classes
         if CLASS.search(space.node.name)  # type: ignore[attr-defined]
         or CHOICES.search(space.node.name)  # type: ignore[attr-defined]
-        or any(FUNCTION.search(name) for name, found in space.bindings.items() if found[0].how == "definition")
+        or any(CLASS.search(_last(base)) for base in space.node.bases)  # type: ignore[attr-defined]
+        or any(
+            FUNCTION.search(name) for name, found in space.bindings.items() if found[0].how == "definition"
+        )
     }
     makers = bool(wanted or making)
     for space in classes:
@@ -133,8 +179,15 @@ def _definitions(view: View) -> Iterator[Definition]:
                 yield _function(view, module.space, name, bindings, "function")
         elif bindings[0].how == "value" and len(bindings) == 1:
             gives = trace(node, module.space)
-            if gives.endswith("()") and is_telling(gives) and isinstance(node, ast.Call):
-                yield Definition(name, "instance", view.place(node), _is_plain_here(view, node), False, gives=gives)
+            if (
+                gives.endswith("()")
+                and "(~)" not in gives
+                and is_telling(gives)
+                and isinstance(node, ast.Call)
+            ):
+                yield Definition(
+                    name, "instance", view.place(node), _is_plain_here(view, node), False, gives=gives
+                )
 
 
 def _functions_that_make(view: View, kinds: frozenset[str]) -> set[str]:
@@ -193,7 +246,13 @@ def _methods(view: View, space: Space, name: str, bindings: list[Binding]) -> It
     if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
         return
     decorators = {_last(each) for each in node.decorator_list}
-    form = "static" if "staticmethod" in decorators else "classmethod" if "classmethod" in decorators else "method"
+    form = (
+        "static"
+        if "staticmethod" in decorators
+        else "classmethod"
+        if "classmethod" in decorators
+        else "method"
+    )
     yield _function(view, space, name, bindings, "static" if name == "__new__" else form)
 
 
@@ -214,14 +273,23 @@ def _function(view: View, space: Space, name: str, bindings: list[Binding], form
     source = symbol in _functions_that_make(view, MADE) or is_made(template)
     gives = _annotated(node.returns, space) or _given(node, view, symbol)
     return Definition(
-        symbol, form, view.place_of_name(node), certain, makes, _signature(node), _parts(template), gives, source=source
+        symbol,
+        form,
+        view.place_of_name(node),
+        certain,
+        makes,
+        _signature(node),
+        _parts(template),
+        gives,
+        source=source,
     )
 
 
 def _is_empty(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     """Whether it only says that others do it."""
     return all(
-        isinstance(each, ast.Pass | ast.Raise) or (isinstance(each, ast.Expr) and isinstance(each.value, ast.Constant))
+        isinstance(each, ast.Pass | ast.Raise)
+        or (isinstance(each, ast.Expr) and isinstance(each.value, ast.Constant))
         for each in node.body
     )
 
@@ -270,10 +338,7 @@ def _given(node: ast.AST, view: View, symbol: str) -> str:
 
 def _annotated(node: ast.AST | None, space: Space) -> str:
     """What an annotation says that a function gives, where it is a class that makes IDs."""
-    if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.isidentifier():
-        node = ast.copy_location(ast.Name(node.value, ast.Load()), node)
-    found = trace(node, space)
-    return f"{found}()" if found and CLASS.search(found.rpartition(".")[2].lstrip(":")) else ""
+    return _typed(node, space).replace("(~)", "()")
 
 
 def _parts(template: Template) -> tuple[Part, ...]:
@@ -312,8 +377,8 @@ def _is_open(view: View) -> bool:
     if "__getattr__" in view.module.space.bindings:
         return True
     return any(
-        isinstance(node, ast.Name) and node.id in ("globals", "exec", "vars", "locals")
-        or isinstance(node, ast.Attribute) and node.attr == "modules"
+        (isinstance(node, ast.Name) and node.id in ("globals", "exec", "vars", "locals"))
+        or (isinstance(node, ast.Attribute) and node.attr == "modules")
         for node, _ in view.module.references
     )
 
@@ -321,9 +386,10 @@ def _is_open(view: View) -> bool:
 def _changed(view: View) -> Iterator[str]:
     """Attributes that are set on something else than `self`."""
     for node in view.module.above:
-        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
-            if not (isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")):
-                yield node.attr
+        if not isinstance(node, ast.Attribute) or isinstance(node.ctx, ast.Load):
+            continue
+        if not (isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")):
+            yield node.attr
     for call, space in view.module.calls:
         if _last(call.func) in ("setattr", "delattr", "object") and len(call.args) > 1:
             name = call.args[1]
@@ -338,28 +404,45 @@ def _changed(view: View) -> Iterator[str]:
 
 def _mentions(view: View) -> Iterator[Mention]:
     for call, space in view.module.calls:
-        if isinstance(call.func, ast.Name | ast.Attribute) and (target := trace(call.func, space)):
-            if is_telling(target):
-                named = tuple([each.arg for each in call.keywords if each.arg is not None])
-                positional = [each for each in call.args if not isinstance(each, ast.Starred)]
-                more = len(positional) < len(call.args) or len(named) < len(call.keywords)
-                yield _mention(view, "call", target, call, space)._replace(
-                    positional=len(positional), named=named, open=more
-                )
+        target = trace(call.func, space)
+        if not is_telling(target):
+            continue
+        named = tuple([each.arg for each in call.keywords if each.arg is not None])
+        positional = [each for each in call.args if not isinstance(each, ast.Starred)]
+        more = len(positional) < len(call.args) or len(named) < len(call.keywords)
+        yield _mention(view, "call", target, call, space)._replace(
+            positional=len(positional), named=named, open=more
+        )
     for node, space in view.module.references:
-        if isinstance(node, ast.Attribute) and CHOICES.search(_last(node.value)) and not node.attr.startswith("_"):
-            if target := trace(node, space):
-                yield _mention(view, "member", target, node, space)
+        if (
+            isinstance(node, ast.Attribute)
+            and CHOICES.search(_last(node.value))
+            and not node.attr.startswith("_")
+            and (target := trace(node, space))
+        ):
+            yield _mention(view, "member", target, node, space)
     for space in view.module.spaces:
         for bindings in space.bindings.values():
             for binding in bindings:
-                if binding.how == "import" and isinstance(binding.node, ast.ImportFrom) and is_telling(binding.text):
+                if (
+                    binding.how == "import"
+                    and isinstance(binding.node, ast.ImportFrom)
+                    and is_telling(binding.text)
+                ):
                     yield _mention(view, "import", binding.text, binding.node, space)
 
 
 def _mention(view: View, how: str, target: str, node: ast.expr | ast.ImportFrom, space: Space) -> Mention:
     normal = target if isinstance(node, ast.ImportFrom) else ast.unparse(node)[:500]
-    return Mention(how, target, view.place(node), space.symbol, normal, guarded=_is_guarded(view, node))
+    return Mention(
+        how,
+        target.replace("(~)", "()"),
+        view.place(node),
+        space.symbol,
+        normal,
+        guarded=_is_guarded(view, node),
+        typed="(~)" in target,
+    )
 
 
 def _is_guarded(view: View, node: ast.AST) -> bool:
@@ -375,7 +458,10 @@ def _is_guarded(view: View, node: ast.AST) -> bool:
                 if any(EXPECTING.search(_last(item.context_expr)) for item in items):
                     return True
             case ast.If(test=test) | ast.IfExp(test=test):
-                if below is not test and any(_last(each) in ("hasattr", "callable", "getattr", "TYPE_CHECKING", "version_info") for each in ast.walk(test)):
+                if below is not test and any(
+                    _last(each) in ("hasattr", "callable", "getattr", "TYPE_CHECKING", "version_info")
+                    for each in ast.walk(test)
+                ):
                     return True
             case ast.Call(func=func) if below is not func and EXPECTING.search(_last(func)):
                 return True
@@ -388,19 +474,29 @@ def _is_guarded(view: View, node: ast.AST) -> bool:
 
 def _productions(view: View) -> Iterator[Production]:
     for text in view.texts:
-        if text.sink.how not in ("name", "argument") or judged(text) != "certain" or against(text) is not None:
+        if (
+            text.sink.how not in ("name", "argument")
+            or judged(text) != "certain"
+            or against(text) is not None
+        ):
             continue
         if kind := kind_of_name(text.sink.name):
             yield Production(
-                kind, _parts(text.template), view.place(text.node), text.space.symbol, ast.unparse(text.node)[:500]
+                kind,
+                _parts(text.template),
+                view.place(text.node),
+                text.space.symbol,
+                ast.unparse(text.node)[:500],
             )
 
 
 def _holdings(view: View) -> Iterator[Holding]:
     for call, space in view.module.calls:
         func = call.func
-        if not isinstance(func, ast.Attribute) or not call.args or not (
-            func.attr in ACQUIRES or func.attr in RELEASES
+        if (
+            not isinstance(func, ast.Attribute)
+            or not call.args
+            or not (func.attr in ACQUIRES or func.attr in RELEASES)
         ):
             continue
         template = view.evaluator.template(call.args[0], space)
@@ -420,4 +516,3 @@ def _last(node: ast.AST | None) -> str:
     if isinstance(node, ast.Call | ast.Subscript):
         return _last(node.func if isinstance(node, ast.Call) else node.value)
     return node.id if isinstance(node, ast.Name) else getattr(node, "attr", "")
-

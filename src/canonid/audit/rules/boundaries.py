@@ -22,7 +22,9 @@ class ForeignCode(Rule):
     category = "boundary"
     priority = "P1"
     why = "The two can't be released apart: a new format of the one is a new format of the other, unasked."
-    instead = "what both need in a package of its own, or each its own canonid.toml with the formats it accepts"
+    instead = (
+        "what both need in a package of its own, or each its own canonid.toml with the formats it accepts"
+    )
     invalid = (
         "# file: billing/main.py\nfrom auth.ids import generate_user_id\nx = generate_user_id()\n"
         "# file: auth/ids.py\nimport uuid\ndef generate_user_id(): return str(uuid.uuid4())\n"

@@ -156,14 +156,21 @@ class TwoFormats(Rule):
                 continue
             first = named[0]
             for each in made:
-                if each is first or same_shape(first.template, each.template) or not known_to(each, first.path):
+                if (
+                    each is first
+                    or same_shape(first.template, each.template)
+                    or not known_to(each, first.path)
+                ):
                     continue
-                yield each.path, _drafted(
-                    cls,
-                    each,
-                    "likely",
-                    f"{each.name or 'this'} writes a {kind} ID as {shown(each.template)}, "
-                    f"{first.name} in {first.path} as {shown(first.template)}",
+                yield (
+                    each.path,
+                    _drafted(
+                        cls,
+                        each,
+                        "likely",
+                        f"{each.name or 'this'} writes a {kind} ID as {shown(each.template)}, "
+                        f"{first.name} in {first.path} as {shown(first.template)}",
+                    ),
                 )
 
 
@@ -173,7 +180,13 @@ def _is_private(symbol: str) -> bool:
 
 def _drafted(rule: type[Rule], producer: Producer, confidence: Confidence, message: str) -> Draft:
     return Draft(
-        rule.code, producer.place, confidence, producer.symbol, shown(producer.template), message, producer.normal
+        rule.code,
+        producer.place,
+        confidence,
+        producer.symbol,
+        shown(producer.template),
+        message,
+        producer.normal,
     )
 
 
@@ -187,12 +200,15 @@ class Leaked(Rule):
     why = "The release finds nothing, says nothing, and what was acquired stays for ever: a leak."
     instead = "keep the ID that it was acquired under, and release that"
     invalid = (
-        "def f(self, user_id):\n    self.pool.acquire(f'ws_{user_id}')\n    self.pool.release(f'websocket_{user_id}')",
+        "def f(self, user_id):\n    self.pool.acquire(f'ws_{user_id}')\n"
+        "    self.pool.release(f'websocket_{user_id}')",
     )
     valid = (
-        "def f(self, user_id):\n    self.pool.acquire(f'ws_{user_id}')\n    self.pool.release(f'ws_{user_id}')",
+        "def f(self, user_id):\n    self.pool.acquire(f'ws_{user_id}')\n"
+        "    self.pool.release(f'ws_{user_id}')",
         "def f(self, key):\n    self.pool.acquire(f'ws_{key}')\n    self.pool.release(key)",
-        "def f(self, user_id):\n    self.pool.acquire(f'ws_{user_id}')\n    self.locks.release(f'lock_{user_id}')",
+        "def f(self, user_id):\n    self.pool.acquire(f'ws_{user_id}')\n"
+        "    self.locks.release(f'lock_{user_id}')",
     )
 
     @classmethod
@@ -210,9 +226,20 @@ class Leaked(Rule):
                 acquired = taken.get((each.owner, OPPOSITE[each.verb]), [])
                 if not acquired or any(_may_be_same(each, one) for one in acquired):
                     continue
-                message = f"releases {shown(each.template)}; what is acquired is {shown(acquired[0].template)}"
-                yield path, Draft(
-                    cls.code, each.place, "certain", each.symbol, shown(each.template), message, each.normal
+                message = (
+                    f"releases {shown(each.template)}; what is acquired is {shown(acquired[0].template)}"
+                )
+                yield (
+                    path,
+                    Draft(
+                        cls.code,
+                        each.place,
+                        "certain",
+                        each.symbol,
+                        shown(each.template),
+                        message,
+                        each.normal,
+                    ),
                 )
 
 

@@ -47,7 +47,10 @@ class CompetingSystem(Rule):
                 f"{_adoption(each)}, against {_adoption(first)}"
             )
             template = ", ".join(each.templates)[:200]
-            yield each.path, Draft(cls.code, each.place, confidence, _symbol(each), template, message, each.name)
+            yield (
+                each.path,
+                Draft(cls.code, each.place, confidence, _symbol(each), template, message, each.name),
+            )
 
 
 def _is_clear(system: System) -> bool:
@@ -59,7 +62,11 @@ def _symbol(system: System) -> str:
 
 
 def _adoption(system: System) -> str:
-    return f"{system.calls} call{'' if system.calls == 1 else 's'} in {system.files} file{'' if system.files == 1 else 's'}"
+    return f"{_counted(system.calls, 'call')} in {_counted(system.files, 'file')}"
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 class RivalClaims(Rule):
@@ -76,7 +83,8 @@ class RivalClaims(Rule):
         "class IdGenerator:\n    '''The single source of truth for IDs.'''\n    def generate_id(self): ...",
     )
     valid = (
-        "class UnifiedIdManager:\n    def new_id(self): ...\nclass IdGenerator:\n    def generate_id(self): ...",
+        "class UnifiedIdManager:\n    def new_id(self): ...\n"
+        "class IdGenerator:\n    def generate_id(self): ...",
     )
 
     @classmethod
@@ -90,8 +98,13 @@ class RivalClaims(Rule):
         ]
         for path, each in claims[1:]:
             other_path, other = claims[0]
-            message = f'it claims to be "{each.claim}", as {other.symbol} in {other_path} does ("{other.claim}")'
-            yield path, Draft(cls.code, each.place, "certain", each.symbol, "", message, f"class {each.symbol}")
+            message = (
+                f'it claims to be "{each.claim}", as {other.symbol} in {other_path} does ("{other.claim}")'
+            )
+            yield (
+                path,
+                Draft(cls.code, each.place, "certain", each.symbol, "", message, f"class {each.symbol}"),
+            )
 
 
 RULES = (CompetingSystem, RivalClaims)
