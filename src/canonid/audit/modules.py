@@ -176,8 +176,8 @@ class Module:
 
 # Fields that hold no node to visit: texts and numbers, how a name is used, operators.
 LEAVES = frozenset(
-    "ctx op ops id attr arg name names module level kind type_comment type_ignores conversion simple is_async"
-    " asname rest cls kwd_attrs tag str lineno".split()
+    {"ctx", "op", "ops", "id", "attr", "arg", "name", "names", "module", "level", "kind", "type_comment"}
+    | {"type_ignores", "conversion", "simple", "is_async", "rest", "cls", "kwd_attrs", "tag", "str"}
 )
 
 

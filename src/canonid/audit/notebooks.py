@@ -50,11 +50,12 @@ def _is_python(metadata: Any) -> bool:
 
 def _source(cell: Any) -> list[str]:
     source = cell.get("source") if isinstance(cell, dict) else None
-    if isinstance(source, list) and all(isinstance(line, str) for line in source):
-        source = "".join(source)
-    if not isinstance(source, str):
+    if isinstance(source, str):
+        source = source.splitlines(keepends=True)
+    if not isinstance(source, list) or not all(isinstance(line, str) for line in source):
         raise ValueError("a cell has no source")
-    return source.split("\n") if source else []
+    lines = [line.removesuffix("\n") for line in source]
+    return "\n".join(lines).split("\n") if lines else []
 
 
 def _places(text: str, sources: Sequence[list[str]]) -> list[int] | None:

@@ -86,7 +86,7 @@ def reason_against(sink: Sink) -> str | None:
         return "span ID"
     for name, pattern in REASONS:
         if (sink.name and pattern.search(sink.name)) or (sink.into and pattern.search(sink.into)):
-            if sink.is_id and name not in ("log line", "nonce"):
+            if sink.is_id and name != "log line":
                 return None
             return name
     return None

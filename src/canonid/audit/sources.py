@@ -162,4 +162,4 @@ def _ignored(asked: subprocess.Popen[bytes] | None) -> frozenset[str]:
         except BaseException:
             asked.kill()
             raise
-    return frozenset(os.fsdecode(answer).split("\0")) if asked.returncode == 0 else frozenset()
+    return frozenset(os.fsdecode(answer).split("\0")[:-1]) if asked.returncode == 0 else frozenset()

@@ -18,7 +18,6 @@ from canonid.audit.rule import Rule
 from canonid.audit.sinks import Sink, sink_of, top
 from canonid.audit.templates import Template, shown
 
-
 LAST = frozenset({target.rpartition(".")[2] for target in ORIGINS})
 WRAPPERS = frozenset({"getattr", "partial", "staticmethod", "lambda"})
 CHAIN = 3  # names that stand for each other, one for the next

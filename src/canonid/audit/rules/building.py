@@ -13,6 +13,7 @@ from canonid.audit.view import Text, View
 
 COMPACT = re.compile(r"[A-Za-z0-9_\-:.#|~+@]*")  # what stands between the fields of an ID
 PREFIXED = re.compile(r"[A-Za-z][A-Za-z0-9_\-]*[_\-:.]")
+CALLED = re.compile(r"(?:name|title|label|key|token|text|message|prefix|suffix)$", re.I)  # what need be no ID
 EXTENSION = re.compile(r"\.[a-z][a-z0-9]{1,4}$")
 PREFIX_NAME = re.compile(r"prefix$", re.I)
 NAMING = re.compile(
@@ -79,7 +80,7 @@ def judged(text: Text) -> Confidence | None:
         return "question" if sink.how != "returned" and len(varying) > 1 else None
     if not kinds & {"uuid", "strong"} or not _begins_with_prefix(template):
         return None
-    return "likely"
+    return "question" if CALLED.search(sink.name) else "likely"
 
 
 def against(text: Text) -> str | None:

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 
 from canonid.audit.findings import Confidence, Draft, Ignored
 from canonid.audit.rule import Rule
-from canonid.audit.sinks import reason_against
-from canonid.audit.view import View
+from canonid.audit.sinks import reason_against, top
+from canonid.audit.templates import fields
+from canonid.audit.view import Source, View
 
 NOT_FOR_UUIDS = frozenset({"log line", "file name", "rate limit bucket", "jitter"})
 LIBRARIES = frozenset({"shortuuid", "ulid", "ksuid", "nanoid", "cuid", "objectid", "snowflake", "typeid"})
@@ -35,6 +36,7 @@ class DirectUuid(Rule):
     )
     valid = (
         "import uuid\nnonce = uuid.uuid4().hex",
+        "import uuid\nspan_id = uuid.uuid4().hex[:16]",
         "import uuid\nwanted = uuid.UUID(text)",
         "def uuid4(): ...\nx = uuid4()",
     )
@@ -45,6 +47,8 @@ class DirectUuid(Rule):
             if source.origin.kind != "uuid" or not source.called:
                 continue
             reason = reason_against(view.goes_to(source.node))
+            if reason == "span ID" and not _has_width_of_span(view, source):
+                reason = None  # of another width it is an ID like others
             if reason is not None and reason not in NOT_FOR_UUIDS:
                 yield view.ignored(cls, source.node, source.space, reason)
                 continue
@@ -52,6 +56,11 @@ class DirectUuid(Rule):
             message = f"{source.target} makes an ID of no declared kind"
             template = view.evaluator.template(source.node, source.space)
             yield view.draft(cls, source.node, source.space, confidence, message, template)
+
+
+def _has_width_of_span(view: View, source: Source) -> bool:
+    whole = view.evaluator.template(top(source.node, view.module), source.space)
+    return [field.name for field in fields(whole)] == ["hex16"]
 
 
 class HandedOnUuid(Rule):
