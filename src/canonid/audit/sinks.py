@@ -96,10 +96,25 @@ def top(node: ast.expr, module: Module) -> ast.expr:
     """The whole text of which a value is a part: outwards through cutting, converting and joining."""
     while True:
         above = module.above.get(node)
-        if above is None or not _carries(above, node):
+        around = None if above is None else module.above.get(above)
+        if above is None or not (_carries(above, node) or _gathers(above, around)):
             return node
+        if not isinstance(above, ast.expr) or not _carries(above, node):
+            above = around
         assert isinstance(above, ast.expr)
         node = above
+
+
+def _gathers(above: ast.AST, around: ast.AST | None) -> bool:
+    """Whether it is one of several that become one: `"%s-%s" % (a, b)`, `"-".join([a, b])`, `UUID(int=a)`."""
+    match above, around:
+        case ast.Tuple(), ast.BinOp(op=ast.Mod()):
+            return True
+        case ((ast.List() | ast.Tuple()), ast.Call(func=ast.Attribute(value=ast.Constant(), attr="join"))):
+            return True
+        case ast.keyword(arg="bytes" | "int" | "hex"), ast.Call(func=func):
+            return _dotted(func).endswith("UUID")
+    return False
 
 
 def _carries(above: ast.AST, node: ast.AST) -> bool:

@@ -9,14 +9,14 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import NamedTuple
 
-from canonid.audit.evaluating import Evaluator
+from canonid.audit.evaluating import Evaluator, is_id_name
 from canonid.audit.findings import Confidence, Draft, Ignored, Place
 from canonid.audit.modules import Module
 from canonid.audit.names import Space, resolve
 from canonid.audit.origins import ORIGINS, Origin, origin_of
 from canonid.audit.rule import Rule
-from canonid.audit.sinks import Sink, sink_of, top
-from canonid.audit.templates import Template, shown
+from canonid.audit.sinks import Sink, reason_against, sink_of, top
+from canonid.audit.templates import Field, Template, shown
 
 LAST = frozenset({target.rpartition(".")[2] for target in ORIGINS})
 WRAPPERS = frozenset({"getattr", "partial", "staticmethod", "lambda"})
@@ -72,6 +72,25 @@ class View:
                 template = self.evaluator.template(whole, space)
                 found[whole] = Text(whole, space, template, sink_of(whole, self.module))
         return list(found.values())
+
+    @cached_property
+    def passed(self) -> list[tuple[ast.Name, Space, Template]]:
+        """Names of what was made under a name that says no ID, where they become one: `job_id = started`."""
+        found: list[tuple[ast.Name, Space, Template]] = []
+        for node, space in self.module.references:
+            if not isinstance(node, ast.Name) or is_id_name(node.id):
+                continue
+            if not isinstance(
+                self.module.above.get(node), ast.Assign | ast.AnnAssign | ast.keyword | ast.Return
+            ):
+                continue
+            sink = sink_of(node, self.module)
+            if not sink.is_id or reason_against(sink) is not None:
+                continue
+            template = self.evaluator.template(node, space)
+            if len(template) == 1 and isinstance(template[0], Field):
+                found.append((node, space, template))
+        return found
 
     @cached_property
     def lines(self) -> list[str]:

@@ -100,6 +100,9 @@ class _Weak(Rule):
                 yield view.ignored(cls, source.node, source.space, reason)
                 continue
             yield view.draft(cls, source.node, source.space, cls.alone, cls.message, template)
+        for name, space, template in view.passed:
+            if cls.weakens(template):
+                yield view.draft(cls, name, space, cls.alone, cls.message, template)
         for text in view.texts:
             if text.node in seen or not cls.weakens(text.template) or judged(text) != "certain":
                 continue
