@@ -5,7 +5,7 @@ import json
 import subprocess
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from canonid.audit.baseline import BaselineError, compare, entries, read, write
@@ -48,12 +48,14 @@ def written(repository):
     }
 
 
+@settings(deadline=None)
 @given(repositories)
 def test_what_is_in_the_baseline_is_not_new(repository):
     findings = found(written(repository))
     assert compare(entries(findings), findings) == ([], findings, 0, 0)
 
 
+@settings(deadline=None)
 @given(repositories, st.integers(0, 9))
 def test_another_layout_keeps_it(repository, blank):
     before = written(repository)
@@ -66,6 +68,7 @@ def test_another_layout_keeps_it(repository, blank):
     assert (result.new, result.gone) == ([], 0)
 
 
+@settings(deadline=None)
 @given(repositories, st.randoms(use_true_random=False))
 def test_functions_that_change_their_files_keep_it(repository, chance):
     tolerated = entries(found(written(repository)))
@@ -77,6 +80,7 @@ def test_functions_that_change_their_files_keep_it(repository, chance):
     assert (result.new, result.gone) == ([], 0)
 
 
+@settings(deadline=None)
 @given(repositories, st.sampled_from(BODIES[:4]), st.sampled_from(["a.py", "z.py"]))
 def test_an_added_one_fails(repository, body, path):
     before = found(written(repository))
@@ -87,6 +91,7 @@ def test_an_added_one_fails(repository, body, path):
     assert {(each.path, each.symbol) for each in new} == {(path, "make_7")}
 
 
+@settings(deadline=None)
 @given(repositories, st.data())
 def test_a_different_one_fails_though_as_many_were_fixed(repository, data):
     before = found(written(repository))
@@ -99,6 +104,7 @@ def test_a_different_one_fails_though_as_many_were_fixed(repository, data):
     assert result.moved == 0
 
 
+@settings(deadline=None)
 @given(repositories, st.data())
 def test_a_fixed_one_is_gone(repository, data):
     before = found(written(repository))
