@@ -53,7 +53,7 @@ _TABLE: tuple[tuple[Origin, str], ...] = (
     ),
     (Origin("strong", "cuid", 100.0), "cuid.cuid cuid2.{cuid_wrapper Cuid.generate}"),
     (Origin("strong", "objectid", 40.0), "bson.{ObjectId objectid.ObjectId} beanie.PydanticObjectId"),
-    (Origin("strong", "snowflake", 0.0), "snowflake.{SnowflakeGenerator client.get_guid}"),
+    (Origin("strong", "snowflake", 0.0), "snowflake.client.get_guid"),
     (Origin("strong", "typeid", 74.0), "typeid.TypeID"),
     (
         Origin("random", "random", None),

@@ -11,6 +11,7 @@ from canonid.audit.modules import Module
 
 How = Literal["name", "argument", "key", "returned", "handed", "compared", "told", "none"]
 CONVERSIONS = frozenset({"str", "int", "repr", "hex", "bytes", "format", "UUID", "round", "abs", "b64encode"})
+PATHS = frozenset({"join", "joinpath", "with_suffix", "with_name", "Path", "PurePath"})
 CUTTERS = frozenset({"split", "rsplit", "partition", "rpartition", "join"})
 TELLERS = re.compile(
     r"(?:^|\.)(?:debug|info|warn|warning|error|exception|critical|log|print|echo|secho|write_line|fail|skip)$"
@@ -29,7 +30,16 @@ class Sink(NamedTuple):
         """Whether it is called an ID there."""
         return is_id_name(self.name) or (self.how == "returned" and MAKES_ID.search(self.name) is not None)
 
+    @property
+    def is_code(self) -> bool:
+        """Whether it names something for people: an invite code, an order number."""
+        return CODE.search(self.name) is not None
 
+
+CODE = re.compile(
+    r"(?:invit\w*|referral|short|share|order|join|room|promo|coupon|tracking|ticket|booking|reservation|voucher)"
+    r"_(?:code|number|no|ref|reference|slug|handle)$"
+)
 MAKING = r"(?:generate|make|new|create|next|gen|mint|get|build|fresh|unique|random|allocate)"
 MAKES_ID = re.compile(
     rf"(?:^|_){MAKING}_?(?:\w+_)?(?:u?u?id|guid|identifier)s?$"
@@ -59,7 +69,7 @@ REASONS: tuple[tuple[str, re.Pattern[str]], ...] = (
     (
         "temporary file",
         re.compile(
-            r"(?:^|_)te?mp(?:_|$|dir|file)|mkdtemp|mkstemp|temporaryfile|temporarydirectory"
+            r"(?:^|_)te?mp(?:_|$|dir|file)|mkdtemp|mkstemp|tempfile|gettempdir|temporaryfile|temporarydirectory"
             r"|scratch|sandbox_dir",
             re.I,
         ),
@@ -69,7 +79,7 @@ REASONS: tuple[tuple[str, re.Pattern[str]], ...] = (
         re.compile(
             r"file_?name|file_?path|(?:^|_)(?:path|dir|folder|directory|file|suffix|archive)$|basename"
             r"|upload_to|^(?:open|Path|joinpath|makedirs|mkdir)$|os\.path\.|pathlib\."
-            r"|\.(?:with_name|with_suffix|joinpath)$",
+            r"|\.(?:with_name|with_suffix|joinpath)\b|^Path\b",
             re.I,
         ),
     ),
@@ -215,6 +225,11 @@ def sink_of(node: ast.expr, module: Module) -> Sink:
                         and isinstance(key.value, str)
                     ):
                         return Sink("argument", key.value, called)
+                if short in PATHS:
+                    outer = sink_of(above, module)
+                    first = _dotted(above.args[0]) if above.args else ""
+                    name = "" if outer.is_id else outer.name
+                    return Sink("handed", name, f"{called} {first}" if first else called)
                 if short in ("append", "add") and isinstance(func, ast.Attribute):
                     return Sink("argument", _singular(_name(func.value)), called)
                 return Sink("handed", "", called)
