@@ -19,9 +19,9 @@ class Origin(NamedTuple):
 UUIDS = {
     "uuid1": Origin("uuid", "uuid1", 14.0),
     "uuid2": Origin("uuid", "uuid2", 14.0),
-    "uuid3": Origin("uuid", "uuid3", 0.0),
+    "uuid3": Origin("uuid", "uuid3", 122.0),
     "uuid4": Origin("uuid", "uuid", 122.0),
-    "uuid5": Origin("uuid", "uuid5", 0.0),
+    "uuid5": Origin("uuid", "uuid5", 122.0),
     "uuid6": Origin("uuid", "uuid6", 62.0),
     "uuid7": Origin("uuid", "uuid7", 74.0),
     "uuid8": Origin("uuid", "uuid8", 122.0),

@@ -17,7 +17,7 @@ TOKENS = (
 # makes what varies. A pattern for each way to write the name: `re` finds a text that begins with the same
 # letters many times faster.
 _NAMES = (rb"id(?:ent(?:ifier)?)?(?:_hex|_str)?s?", rb"Ids?", rb"ID(?:_HEX|_STR)?S?s?", rb"pks?")
-_GETS = rb"(?:[\"'\])]*\s*(?::[^=\n]{1,80})?[+]?=(?!=)|[\"']\s*[:,])\s*\(?\s*(?:#[^\n]*\s+)*"
+_GETS = rb"(?:[\"'\])]*\s*(?::[^=\n]{1,80})?[+]?=(?!=)|[\"']\s*[:,])\s*[\[({]?\s*(?:#[^\n]*\s+)*"
 _MAKES = (
     rb"(?:[fF][rR]?[\"']|[\"'] ?%|\.format\(|\.join\(|\+"
     rb"|\btime|now\(|today\(|len\(|hash|digest\(|\bid\(|next\(|random|secrets|token_|choice|rand)"

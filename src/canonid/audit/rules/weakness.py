@@ -149,14 +149,14 @@ class TimeOnly(_Weak):
             template = view.evaluator.template(node, space)
             cut = template[0] if len(template) == 1 else ""
             # What a UUIDv1, v6 or v7 begins with.
-            if isinstance(cut, Field) and cut.kind == "uuid" and cut.cut and not cut.bits:
-                if reason_against(view.goes_to(node, space)) is None:
-                    yield view.draft(cls, node, space, "certain", cls.message, template)
+            is_time = isinstance(cut, Field) and cut.kind == "uuid" and cut.cut and not cut.bits
+            if is_time and reason_against(view.goes_to(node, space)) is None:
+                yield view.draft(cls, node, space, "certain", cls.message, template)
 
     @classmethod
     def weakens(cls, template: Template) -> bool:
         kinds = {field.kind for field in fields(template)}
-        return "time" in kinds and not kinds & (MIXED | {"counter"})
+        return "time" in kinds and not kinds & (MIXED | {"counter", "pyhash", "address"})
 
 
 class RandomId(_Weak):
