@@ -3,8 +3,8 @@
     python benchmarks/audit.py [--quick] [--corpus FOLDER] [--json FILE]
 
 Its bias: the others answer a small part of what the audit answers (ripgrep: lines with "uuid4"; ruff: imports
-of banned functions; ast-grep and semgrep: five patterns; ast.parse: nothing at all, in one process). Every tool
-starts as a program of its own on the same copy of the code, without a cache of its own; they take
+of banned functions; ast-grep and semgrep: five patterns; ast.parse: nothing at all, in one process). Every
+tool starts as a program of its own on the same copy of the code, without a cache of its own; they take
 turns, and a ratio is the median of the rounds' own ratios. Files are in the memory of the machine.
 """
 
