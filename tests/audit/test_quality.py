@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from audit.quality import CATEGORIES, Scored, score, show
 
+from audit.quality import CATEGORIES, Scored, score, show
 from canonid.audit.linking import link
 from canonid.audit.scanning import scan
 
