@@ -17,6 +17,7 @@ from canonid.audit.origins import ORIGINS, Origin, origin_of
 from canonid.audit.rule import Rule
 from canonid.audit.sinks import Sink, reason_against, sink_of, top
 from canonid.audit.templates import Field, Template, shown
+from canonid.audit.usages import Use, uses_in
 
 LAST = frozenset({target.rpartition(".")[2] for target in ORIGINS})
 WRAPPERS = frozenset({"getattr", "partial", "staticmethod", "lambda"})
@@ -98,6 +99,15 @@ class View:
         """The lines of the file, as text."""
         return text_of(self._data).splitlines()
 
+    @cached_property
+    def uses(self) -> list[Use]:
+        """Every place that names an ID, in the order of the source."""
+        return uses_in(self.module)
+
+    def references_to(self, name: str) -> list[tuple[ast.Name, Space]]:
+        """Where a name is read, in all scopes."""
+        return self._references.get(name, [])
+
     def place(self, node: ast.expr) -> Place:
         """Where it stands; columns in characters, where the parser counts bytes."""
         end_line, end = node.end_lineno or node.lineno, node.end_col_offset or node.col_offset
@@ -151,6 +161,14 @@ class View:
                 for argument in call.args:
                     if isinstance(argument, ast.Name):
                         found[space, argument.id] = Sink("argument", "lock_token", "set")
+        return found
+
+    @cached_property
+    def _references(self) -> dict[str, list[tuple[ast.Name, Space]]]:
+        found: dict[str, list[tuple[ast.Name, Space]]] = {}
+        for node, space in self.module.references:
+            if isinstance(node, ast.Name):
+                found.setdefault(node.id, []).append((node, space))
         return found
 
     def _column(self, line: int, offset: int) -> int:
