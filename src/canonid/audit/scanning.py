@@ -11,19 +11,23 @@ from canonid.audit.modules import Module
 from canonid.audit.prefilter import needs_tree
 from canonid.audit.rules import OF_MODULES
 from canonid.audit.suppressing import directives
+from canonid.audit.telling import told
 from canonid.audit.view import View, text_of
+from canonid.audit.wording import concerns_others, holds
 
 
 def scan(path: str, data: bytes) -> FileFacts:
     """What a file says. Never raises for what is in it: a file that can't be parsed has an `error`."""
     count = data.count(b"\n") + 1
-    if not needs_tree(data) and b"canonid:" not in data:
+    named = concerns_others(data)
+    if not named and not needs_tree(data) and b"canonid:" not in data and not holds(data):
         return FileFacts(path, count)
     try:
         tree = parsed(data)
         view = View(path, Module(tree), data)
         comments = directives(text_of(data)) if b"canonid:" in data else ()
         found = [each for rule in OF_MODULES for each in rule.check(view)]
+        others = told(view, named)
     except (SyntaxError, ValueError, UnicodeError) as error:
         return FileFacts(path, count, error=f"{type(error).__name__}: {error}"[:200])
     except RecursionError:
@@ -36,7 +40,7 @@ def scan(path: str, data: bytes) -> FileFacts:
     ignored = sorted(
         [each for each in found if isinstance(each, Ignored)], key=lambda each: (each.place, each.code)
     )
-    return FileFacts(path, count, "", tuple(drafts), tuple(ignored), comments)
+    return FileFacts(path, count, "", tuple(drafts), tuple(ignored), comments, *others)
 
 
 def parsed(data: bytes) -> ast.Module:

@@ -108,12 +108,18 @@ class View:
         """Where a name is read, in all scopes."""
         return self._references.get(name, [])
 
-    def place(self, node: ast.expr) -> Place:
+    def place(self, node: ast.expr | ast.stmt) -> Place:
         """Where it stands; columns in characters, where the parser counts bytes."""
         end_line, end = node.end_lineno or node.lineno, node.end_col_offset or node.col_offset
         return Place(
             node.lineno, self._column(node.lineno, node.col_offset), end_line, self._column(end_line, end)
         )
+
+    def place_of_name(self, node: ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> Place:
+        """Where a definition says its name: `def name`, `class Name`."""
+        words = {ast.ClassDef: "class ", ast.FunctionDef: "def "}.get(type(node), "async def ")
+        column = self._column(node.lineno, node.col_offset)
+        return Place(node.lineno, column, node.lineno, column + len(words) + len(node.name))
 
     def draft(
         self,

@@ -1,9 +1,11 @@
 """The rules, by stable code. Each is a class with examples of what it finds and of what it leaves alone."""
 
 from canonid.audit.rule import Rule
-from canonid.audit.rules import building, files, minting, reading, suppressions, weakness
+from canonid.audit.rules import broken, building, files, minting, reading, suppressions, weakness
 
 # Those that look at one module.
 OF_MODULES = (*minting.RULES, *building.RULES, *weakness.RULES, *reading.RULES)
-RULES: tuple[type[Rule], ...] = (files.BrokenFile, *suppressions.RULES, *OF_MODULES)
+# Those that look at all files together.
+OF_REPOSITORIES = (*broken.RULES,)
+RULES: tuple[type[Rule], ...] = (files.BrokenFile, *suppressions.RULES, *OF_MODULES, *OF_REPOSITORIES)
 BY_CODE = {rule.code: rule for rule in RULES}
