@@ -30,15 +30,25 @@ _RETURNED = (
 )
 _GATHERED = rb"identifiers?[\"']?\s*[=:]\s*[\[{(]"
 _COUNTED = rb"(?:[iI][dD]|ID)s?(?:_?(?:counter|count|seq))?\s*\+=\s*1"
-_PATTERNS = [
-    re.compile(pattern)
-    for pattern in (
-        *_RETURNED,
-        _GATHERED,
-        _COUNTED,
-        *[name + _GETS + rb"[^\n]*?" + _MAKES for name in _NAMES],
-    )
-]
+_MADE = [name + _GETS + rb"[^\n]*?" + _MAKES for name in _NAMES]
+
+# What is done to an ID: by its methods, by functions around it, by a pattern that describes it.
+_TAKES = (
+    rb"[\"'\])]*\s*(?:\.(?:r?split|r?partition|startswith|endswith|removeprefix|removesuffix|replace|is[dna]\w+)\("
+    rb"|\[\s*-?\d*\s*:|\[\s*-?\d)"
+)
+_TAKEN = [name + _TAKES for name in _NAMES]
+_AROUND = (
+    rb"len\((?:str\()?[\w.\[\]\"']*(?:[iI][dD]|ID)s?\b",
+    rb"(?:match|search|findall|finditer|sub|subn|split)\([^\n]*?(?:[iI]d|ID|identifier|pk)(?:_hex|_str)?s?\b",
+    rb"[\"'] (?:not )?in (?:\w+\.)*\w*(?:id|Id|ID)\b",
+    rb"(?:startswith|removeprefix)\(\s*\(?[\"'][A-Za-z][A-Za-z0-9]{0,19}[_\-:.#/|][\"']",
+    rb"\{8\}[^\n]{0,16}\{4\}",
+    rb"\{32\}",
+    rb"(?:[iI][dD]|ID)_?(?:RE|re|[rR]eg|REG|[pP]attern|PATTERN|rx|RX|expr)",
+    rb"(?:[rR]egexp?|REGEXP?|[pP]attern|PATTERN|RE|re)_(?:\w+_)?(?:id|ID)\b",
+)
+_PATTERNS = [re.compile(pattern) for pattern in (*_RETURNED, _GATHERED, _COUNTED, *_MADE, *_TAKEN, *_AROUND)]
 
 
 def needs_tree(data: bytes) -> bool:
