@@ -457,17 +457,20 @@ class Tab:
             if thread != self._person.thread:
                 continue
             last, accepted = seen.last_seq.get(run, 0), soak.books.accepted[run]
-            if last < accepted and not self._was_in_time(run):
+            in_time = self._was_in_time(run)
+            if last < accepted and not in_time:
                 self.late += 1
             elif last < accepted:
                 found.append(f"{run} at {process.name}: {last} of {accepted}, then {seen.outcomes.get(run)}")
+            elif run not in seen.finished and not (in_time or run in seen.last_seq):
+                self.late += 1  # its process died before the first event, and nobody told of it later
             elif run not in seen.finished:
                 found.append(f"{run} at {process.name}: the end")
         return found
 
     def _was_in_time(self, run: str) -> bool:
         """Whether it resumed while the run was surely kept."""
-        last = self._soak.books.last.get(run, 0.0)
+        last = self._soak.books.last.get(run, self._soak.books.runs[run].asked)
         return any(last <= at <= last + RETENTION - 2 for at in self._resumes)
 
     def _has_all(self) -> bool:
