@@ -262,11 +262,9 @@ class Soak:
                 await self.break_servers()
                 self.over = True
                 await asyncio.gather(*clients)
-                await self._until(lambda: self._is_given_back(tasks))
+                left, keys, channels = await self._left_at_last(tasks)
                 if following.done():
                     following.result()
-                left = [await self._left(process, tasks) for process in self.processes]
-                keys, channels = await self._keys(), await self._channels()
             finally:
                 for task in (*clients, following):
                     task.cancel()
@@ -285,19 +283,20 @@ class Soak:
             await self.http.aclose()
             await self.redis.aclose()
 
-    async def _until(self, condition: Callable[[], Awaitable[bool]]) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(SETTLING):
-                while not await condition():  # noqa: ASYNC110 - servers are asked, they have no event here
-                    await asyncio.sleep(0.5)
-
     # What is left
 
-    async def _is_given_back(self, tasks: int) -> bool:
-        for process in self.processes:
-            if await self._left(process, tasks):
-                return False
-        return not await self._keys() and not await self._channels()
+    async def _left_at_last(self, tasks: int) -> tuple[list[Counter[str]], list[str], list[str]]:
+        """What is left in servers, keys and channels: the first look that finds nothing, or the last.
+
+        A server that is idle has more tasks than usual for the moment of a beat.
+        """
+        until = time.monotonic() + SETTLING
+        while True:
+            left = [await self._left(process, tasks) for process in self.processes]
+            keys, channels = await self._keys(), await self._channels()
+            if not any((*left, keys, channels)) or time.monotonic() > until:
+                return left, keys, channels
+            await asyncio.sleep(0.5)
 
     async def _left(self, process: Process, tasks: int) -> Counter[str]:
         """What a server still holds of clients, messages and runs."""
