@@ -19,7 +19,7 @@ ENDING = re.compile(
 # Called IDs, but names of something on a page, in a vocabulary or in a program.
 NO_IDS = re.compile(
     r"(?:^|_)(?:html|dom|css|elem|element|anchor|svg|div|tag|tokenizer|bos|eos|pad|unk|sep|cls|mask|vocab|label"
-    r"|token|type|position|input|output|segment|locale|lang|language|unix|group_by|sort|arg|argument|gpu|cuda)"
+    r"|token|type|position|input|output|segment|locale|lang|language|unix|group_by|sort|no|arg|argument|gpu|cuda)"
     r"_?ids?$|(?:token|element|dom|input|label|locale)Ids?$",
     re.I,
 )
@@ -30,7 +30,7 @@ NO_TEXT = re.compile(
 )
 SAME_TEXT = frozenset({"strip", "lstrip", "rstrip", "lower", "upper", "casefold", "decode", "encode"})
 TEXTUAL = frozenset({"str", "repr", "bytes", "to_text", "to_native", "force_str", "smart_str", "cast"})
-TREES = frozenset({"ast", "gast", "astroid", "_ast", "libcst", "lib2to3", "jinja2", "esprima"})
+TREES = frozenset({"ast", "gast", "astroid", "_ast", "libcst", "lib2to3", "esprima"})
 
 
 class Use(NamedTuple):

@@ -39,6 +39,7 @@ SQL_NAME = re.compile(r"(?:^|_)(?:sql|query|queries|stmt|statement|where|conditi
 STARTS_SQL = re.compile(r"\s*(?:SELECT|INSERT|UPDATE|DELETE|WITH|DROP|ALTER|CREATE|TRUNCATE|MERGE|GRANT|REPLACE)\s")
 COLUMN = re.compile(r"\s*(?:=|<|>|!=|IN\b|IS\b|LIKE\b|BETWEEN\b|\s*::?\s*%)")
 URL_NAME = re.compile(r"(?:^|_)(?:url|uri|endpoint|href|link|webhook)s?\d?$|(?:url|Url|URL|uri|Uri|URI)$", re.I)
+URL_INTO = re.compile(r"url|uri$|endpoint|api_base", re.I)
 PATH_NAME = re.compile(
     r"(?:^|_)(?:path|dir|folder|directory|filename|file_name|filepath|file_path|outfile|dirname|basename)$"
     r"|(?:Path|Dir|Filename)$"
@@ -56,7 +57,7 @@ OPENS = frozenset(
 )
 JOINS = frozenset({"os.path.join", "posixpath.join", "path.join", "ntpath.join"})
 EXTENSION = re.compile(r"\.[a-z][a-z0-9]{1,5}(?:\.[a-z0-9]{1,4})?$")
-ESCAPES = re.compile(r"quote|escape|encode|urlencode|slug|sanitize|secure|safe|literal|identifier", re.I)
+ESCAPED = re.compile(r"(?:^|_)(?:url_?)?(?:quoted|encoded|escaped|safe|sanitized|sanitised|cleaned|slugified)_", re.I)
 
 
 class MixedKinds(Rule):
@@ -156,7 +157,7 @@ class Unescaped(Rule):
                 seen.add(text.node)
                 yield from _reported(cls, view, found, text.space)
         for use in view.uses:
-            found = None if use.many else in_path(view, use, seen)
+            found = None if use.many or ESCAPED.search(use.name) else in_path(view, use)
             if found is not None and found.node not in seen:
                 seen.add(found.node)
                 yield from _reported(cls, view, found, use.space)
@@ -187,7 +188,7 @@ def in_text(view: View, text: Text) -> Reading | None:
 def judged(text: Text) -> tuple[str, Confidence]:
     template, sink = text.template, text.sink
     plain = literal(template)
-    if sink.how in ("compared", "told"):
+    if sink.how in ("compared", "told") or sink.is_id:
         return "", "question"
     if SQL.search(plain) and (
         STARTS_SQL.match(plain) or SQL_INTO.search(sink.into) or (SQL_NAME.search(sink.name) and len(plain) > 12)
@@ -208,7 +209,7 @@ def judged(text: Text) -> tuple[str, Confidence]:
     if not any(beside_slash(template, at) for at in ids_at(template)):
         return "", "question"
     called = last_of(sink.into)
-    if URL_NAME.search(sink.name):
+    if URL_NAME.search(sink.name) or URL_INTO.search(called):
         return "a URL", "likely"
     if sink.how in ("handed", "argument") and CLIENT.search(sink.into) and (start.startswith("/") or based(template)):
         return "a URL", "likely"
@@ -224,6 +225,7 @@ def based(template: Template) -> bool:
     first, second = template[0], template[1]
     return (
         isinstance(first, Field)
+        and first.kind != "id"
         and isinstance(second, str)
         and second.startswith("/")
         and re.search(r"url|uri|endpoint|host|base|server|api|domain|origin|root|dir|path|prefix|folder", first.name, re.I)
@@ -268,7 +270,11 @@ def in_decorator(view: View, node: ast.expr) -> bool:
 
 def bare_uses(view: View, text: ast.expr) -> list[Use]:
     """The IDs in a text that stand there as they are, not within a call that escapes or converts them."""
-    return [use for use in view.uses_at(text) if not use.many and _is_bare(view, use.whole, text)]
+    return [
+        use
+        for use in view.uses_at(text)
+        if not use.many and not ESCAPED.search(use.name) and _is_bare(view, use.whole, text)
+    ]
 
 
 def _is_bare(view: View, node: ast.expr, text: ast.expr) -> bool:
@@ -284,7 +290,7 @@ def _is_bare(view: View, node: ast.expr, text: ast.expr) -> bool:
     return False
 
 
-def in_path(view: View, use: Use, seen: set[ast.AST]) -> Reading | None:
+def in_path(view: View, use: Use) -> Reading | None:
     """An ID, or a text with one, joined to a path."""
     node = use.whole
     above = view.module.above.get(node)

@@ -20,6 +20,7 @@ from canonid.audit.view import View
 LISTS = re.compile(r"[,;\s]*")  # what stands between several IDs in one text
 SEPARATOR = re.compile(r"[_\-:./#|@~+$]")
 PREFIX = re.compile(r"([A-Za-z][A-Za-z0-9]{0,19})[_\-:.#/|]")
+KIND = re.compile(r"([a-z][a-z0-9]{2,19})[_\-]")
 SHOWN = re.compile(
     r"(?:^|_)(?:name|title|label|display|short|message|msg|desc|description|summary|caption|text|log|repr|heading"
     r"|line)(?:_|$)|friendly",
@@ -27,11 +28,9 @@ SHOWN = re.compile(
 )
 TOLD_IN = frozenset({"__repr__", "__str__", "__rich_repr__", "_repr_html_", "__format__"})
 MATCHES = frozenset({"match", "fullmatch", "search", "findall", "finditer", "sub", "subn"})
-UUID_PATTERN = re.compile(
-    r"(?:\[[^\]]{3,24}\]|\\w|\\h)\{8\}.{0,12}?(?:\[[^\]]{3,24}\]|\\w|\\h)\{4\}|(?:\[[^\]]{3,24}\]|\\w)\{32\}"
-)
+UUID_PATTERN = re.compile(r"(?:\[[^\]]{3,24}\]|\\w|\\h)\{8\}.{0,12}?(?:\[[^\]]{3,24}\]|\\w|\\h)\{4\}")
 PATTERN_NAME = re.compile(
-    r"(?:^|_)(?:u?u?id|guid|identifier)s?_(?:re|regex|regexp|pattern|rx|expr)s?$"
+    r"(?:^|_)(?:u?u?id|guid|identifier|identity)s?_(?:re|regex|regexp|pattern|rx|expr)s?$"
     r"|(?:^|_)(?:re|regex|regexp|pattern)_(?:\w+_)?(?:u?u?id|guid)$|(?:Id|UUID|Uuid)(?:Regex|Pattern|Re)$",
     re.I,
 )
@@ -93,9 +92,9 @@ def sure(use: Use) -> Confidence:
 
 
 def told(view: View, node: ast.expr) -> bool:
-    """Whether people read it, no program: in a log, an error, a representation or a display name."""
+    """Whether people read it, no program: in a log, an error or a representation."""
     sink = view.goes_to(node)
-    if sink.how == "told" or TELLERS.search(sink.into) or SHOWN.search(sink.name):
+    if sink.how == "told" or TELLERS.search(sink.into):
         return True
     for above in view.module.upwards(node):
         match above:
@@ -108,6 +107,12 @@ def told(view: View, node: ast.expr) -> bool:
             ):
                 return True
     return False
+
+
+def displayed(view: View, node: ast.expr) -> bool:
+    """Whether it goes into a name or a message that people see."""
+    name = view.goes_to(node).name
+    return SHOWN.search(name) is not None and not names_id(name)
 
 
 def method_called(view: View, node: ast.expr) -> tuple[ast.Call, str] | None:
@@ -325,7 +330,7 @@ class Prefix(Reader):
             func = call.func
             if not isinstance(func, ast.Attribute) or func.attr not in ("startswith", "removeprefix") or not call.args:
                 continue
-            prefix = PREFIX.fullmatch("".join(texts_of(call.args[0])))
+            prefix = KIND.fullmatch("".join(texts_of(call.args[0])))
             if prefix is None or func.value in uses:
                 continue
             name = named(func.value).lower()
@@ -369,7 +374,7 @@ class Slice(Reader):
             first = template[0]
             if isinstance(first, Field) and first.cut:
                 return None  # a cut token
-        if told(view, cut):
+        if told(view, cut) or displayed(view, cut):
             return Reading(cut, "likely", "", reason="log line")
         return Reading(cut, sure(use), f"a part of {use.name} is taken by its position", ast.unparse(cut.slice))
 
@@ -441,8 +446,6 @@ class Pattern(Reader):
         if not isinstance(text, str) or len(text) > 600 or isinstance(view.module.above.get(node), ast.Expr):
             return None
         if "{" in text and UUID_PATTERN.search(text):
-            if "uuid" not in text and "-" not in text and "{32}" in text:
-                return None  # any 32 digits
             return Reading(node, "certain", "the shape of a UUID is written down once more", text)
         if not REGULAR.search(text):
             return None
@@ -453,7 +456,9 @@ class Pattern(Reader):
                 return Reading(node, "likely", "a pattern says how the ID looks", text)
             return None
         whole = above if isinstance(above, ast.Call) and named(above.func) == "compile" else node
-        if PATTERN_NAME.search(view.goes_to(whole).name):
+        if isinstance(view.module.above.get(whole), ast.Assign | ast.AnnAssign) and PATTERN_NAME.search(
+            view.goes_to(whole).name
+        ):
             return Reading(node, "likely", "a pattern says how the ID looks", text)
         return None
 
@@ -531,11 +536,23 @@ class ParsedUuid(Reader):
             goes = view.goes_to(call)
             if use is not None:
                 found = Reading(call, "certain", f"{use.name} has to be a UUID here", "UUID")
-            elif names_id(goes.name) and not is_many(goes.name) and isinstance(text, ast.Name | ast.Attribute | ast.Subscript):
+            elif names_id(goes.name) and not is_many(goes.name) and from_elsewhere(text):
                 found = Reading(call, "likely", f"{goes.name} has to be a UUID here", "UUID")
             else:
                 continue
             yield drafted(cls, view, found, space)
+
+
+def from_elsewhere(node: ast.expr) -> bool:
+    """Whether it is a variable, or something looked up, rather than something computed."""
+    match node:
+        case ast.Name() | ast.Attribute() | ast.Subscript():
+            return True
+        case ast.Call(func=ast.Name(id="str"), args=[inner]):
+            return from_elsewhere(inner)
+        case ast.Call(func=ast.Attribute(attr="get" | "pop" | "getenv") | ast.Name(id="getenv")):
+            return True
+    return False
 
 
 def is_uuid(target: str) -> bool:
