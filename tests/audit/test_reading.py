@@ -38,7 +38,7 @@ def reasons(code: str) -> list[tuple[str, str]]:
         ("def f(run_id):\n p = run_id.split('-')\n if len(p) < 3: return\n return p[1]", 'split("-") of 3+'),
         ("def f(run_id):\n p = run_id.split('-')\n if len(p) > 3: return p[2]", 'split("-") of 4+'),
         ("def f(run_id):\n p = run_id.split('-')\n return p[0], p[2]", 'split("-") of 3+'),
-        ("def f(run_id):\n p = run_id.split('-')\n return len(p) == 2 or len(p) == 3", 'split("-") of 2 or 3'),
+        ("def f(x_id):\n p = x_id.split('-')\n return len(p) == 2 or len(p) == 3", 'split("-") of 2 or 3'),
         ("def f(run_id):\n p = run_id.split('-')\n if len(p) == 1: return", 'split("-")'),
         ("def f(run_id):\n p = run_id.split('-')\n p = other()\n a, b = p", 'split("-")'),
         ("def f(run_id): a, _, b = run_id.partition(':')", 'partition(":")'),
