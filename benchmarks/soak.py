@@ -65,12 +65,16 @@ GAVE_UP = (OSError, EOFError, TimeoutError, InvalidHandshake, httpx.HTTPError)
 
 
 class Began(NamedTuple):
-    """A run that a server told of; `keep` is what happens when nobody watches."""
+    """A run that a server told of; `keep` is what happens when nobody watches.
+
+    `asked` is when the server took up the wish for it, by the clock that all processes share. Its session may
+    be logged out between that and its first step.
+    """
 
     process: Process
     thread: str
     keep: str
-    at: float
+    asked: float
 
 
 class Books:
@@ -133,8 +137,8 @@ class Process:
                     serves.set()
                 case ["fenced"]:
                     self.fences += 1
-                case ["began", run, thread, keep]:
-                    books.runs[run] = Began(self, thread, keep, time.monotonic())
+                case ["began", run, thread, keep, asked]:
+                    books.runs[run] = Began(self, thread, keep, float(asked))
                 case ["accepted", run, seq]:
                     books.last[run] = time.monotonic()
                     books.accepted[run] = max(int(seq), books.accepted[run])
@@ -367,7 +371,10 @@ class Soak:
             case 1006:
                 return stay.process.killed
             case 1013:  # its closer was killed or stands still
-                return stay.reason.startswith("the session is being closed")
+                if stay.reason.startswith("the session is being closed"):
+                    return True
+                # What was under way when a process was stopped has timed out when it goes on.
+                return stay.process.stood and "a store does not answer" in stay.reason
             case 1012:
                 return stay.process.fences > 0
             case 4401:
@@ -400,10 +407,10 @@ class Soak:
         for tab in self.tabs:
             for run, outcome in tab.seen.outcomes.items():
                 if run not in self.books.runs:  # killed or cancelled before it could tell that it had begun
-                    if outcome not in ("run_lost", "run_cancelled"):
+                    if outcome not in ("run_lost", "run_cancelled", "run_gone"):
                         found.append(f"{outcome} of {run}")
                     continue
-                process, thread, keep, at = self.books.runs[run]
+                process, thread, keep, asked = self.books.runs[run]
                 wanted = (
                     outcome in ("run_completed", "run_gone")
                     or (outcome == "run_lost" and (process.killed or process.fences))
@@ -412,7 +419,7 @@ class Soak:
                         and (
                             run in self.asked_to_cancel
                             or keep != "continue"
-                            or self.logouts.get(thread, 0.0) >= at
+                            or self.logouts.get(thread, 0.0) >= asked
                             or process.fences
                         )
                     )
@@ -504,6 +511,7 @@ class Tab:
         self.resumed += bool(runs & self.seen.last_seq.keys())
         for run in runs | self.seen.unfinished.keys():
             await client.subscribe(run, self.seen.last_seq.get(run, 0))
+        await client.watch(self._person.thread)  # answered after all that: it has stayed until it was served
 
     async def _wait(self, client: Client, stay: Stay) -> None:
         """Stay until all is there."""

@@ -46,7 +46,7 @@ class Evaluator:
 
     def template(self, node: ast.AST, space: Space, deep: int = DEEP) -> Template:
         """What the expression gives, as a text; a field named after it where nothing is known."""
-        if deep == 0 or id(node) in self._running:
+        if deep <= 0 or id(node) in self._running:
             return (unknown(node),)
         self._running.add(id(node))
         try:
@@ -117,7 +117,7 @@ class Evaluator:
             first = self.template(right, space, deep)
         scale = next((n.value for n in (left, right) if isinstance(n, ast.Constant)), None)
         if isinstance(op, ast.Mult) and len(first) == 1 and isinstance(first[0], Field):
-            renamed = {1000: "ms", 1000.0: "ms", 1_000_000: "us", 1e6: "us", 1e9: "ns"}.get(scale)  # type: ignore[arg-type]
+            renamed = {1000: "ms", 1_000_000: "us", 1_000_000_000: "ns"}.get(scale)  # type: ignore[arg-type]
             if first[0].name == "s" and renamed:
                 return (first[0]._replace(name=renamed),)
         if isinstance(op, ast.FloorDiv | ast.Div | ast.Mult | ast.Sub | ast.BitXor | ast.RShift | ast.BitAnd):
@@ -310,7 +310,7 @@ class Evaluator:
         return (unknown(node),)
 
     def _name(self, node: ast.Name, space: Space, deep: int) -> Template:
-        found = space.find(node.id)
+        found = space.find(node.id, node.lineno)
         if found is None:
             return (unknown(node),)
         where, bindings = found

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from canonid.audit.names import Binding, Space
-
-TEXTS = (ast.JoinedStr, ast.BinOp)
 
 
 class Module:
     """One walk over the tree, in the order of the source.
 
-    `calls`, `texts`, `references`, `compares`, `subscripts`, `constants` and `grown` hold nodes with the names
-    they see.
+    `calls`, `texts`, `references`, `compares`, `subscripts`, `constants` and `grown` hold nodes with the
+    names they see.
     """
 
     def __init__(self, tree: ast.Module) -> None:
         self.tree = tree
         self.space = Space(tree, None, "")
         self.above: dict[ast.AST, ast.AST] = {}
+        self.spaces = [self.space]
         self.functions: dict[str, tuple[ast.AST, Space]] = {}
         self.calls: list[tuple[ast.Call, Space]] = []
         self.texts: list[tuple[ast.JoinedStr | ast.BinOp, Space]] = []
@@ -43,51 +43,64 @@ class Module:
     # One walk
 
     def _walk_all(self, node: ast.AST, space: Space) -> None:
-        for child in ast.iter_child_nodes(node):
-            self.above[child] = node
-            self._walk(child, space)
+        above, walk = self.above, self._walk
+        for name in CHILDREN[type(node)]:
+            value = getattr(node, name, None)
+            if type(value) is list:
+                for child in value:
+                    if child is not None:
+                        above[child] = node
+                        walk(child, space)
+            elif value is not None:
+                above[value] = node
+                walk(value, space)
 
     def _walk(self, node: ast.AST, space: Space) -> None:
-        match node:
-            case ast.Name():
-                if isinstance(node.ctx, ast.Load):
-                    self.references.append((node, space))
-                return
-            case ast.Constant():
-                if isinstance(node.value, str) and node not in self._documents:
-                    self.constants.append((node, space))
-                return
-            case ast.Call():
-                self.calls.append((node, space))
-            case ast.Attribute():
-                if isinstance(node.ctx, ast.Load):
-                    self.references.append((node, space))
-            case ast.JoinedStr():
-                self.texts.append((node, space))
-            case ast.BinOp():
-                if isinstance(node.op, ast.Add | ast.Mod):
-                    self.texts.append((node, space))
-            case ast.Compare():
-                self.compares.append((node, space))
-            case ast.Subscript():
-                self.subscripts.append((node, space))
-            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.Lambda():
-                self._enter_function(node, space)
-                return
-            case ast.ClassDef():
-                self._enter_class(node, space)
-                return
-            case ast.Import() | ast.ImportFrom():
-                _bind_imports(node, space)
-                return
-            case _:
-                self._bind(node, space)
-        self._walk_all(node, space)
+        # By exact type: asking `isinstance` for each kind of node would take most of the time of an audit.
+        kind = type(node)
+        enter = ENTERED.get(kind)
+        if enter is not None:
+            enter(self, node, space)
+            return
+        keep = KEPT.get(kind)
+        if keep is not None:
+            keep(self, node, space)
+        if CHILDREN[kind]:
+            self._walk_all(node, space)
+
+    def _name(self, node: ast.Name, space: Space) -> None:
+        if type(node.ctx) is ast.Load:
+            self.references.append((node, space))
+
+    def _constant(self, node: ast.Constant, space: Space) -> None:
+        if type(node.value) is str and node not in self._documents:
+            self.constants.append((node, space))
+
+    def _imports(self, node: ast.Import | ast.ImportFrom, space: Space) -> None:
+        _bind_imports(node, space)
+
+    def _call(self, node: ast.Call, space: Space) -> None:
+        self.calls.append((node, space))
+
+    def _attribute(self, node: ast.Attribute, space: Space) -> None:
+        if type(node.ctx) is ast.Load:
+            self.references.append((node, space))
+
+    def _text(self, node: ast.JoinedStr | ast.BinOp, space: Space) -> None:
+        if isinstance(node, ast.JoinedStr) or isinstance(node.op, ast.Add | ast.Mod):
+            self.texts.append((node, space))
+
+    def _compare(self, node: ast.Compare, space: Space) -> None:
+        self.compares.append((node, space))
+
+    def _subscript(self, node: ast.Subscript, space: Space) -> None:
+        self.subscripts.append((node, space))
 
     def _enter_class(self, node: ast.ClassDef, space: Space) -> None:
         space.bind(node.name, Binding("definition", node, line=node.lineno))
         self._document(node)
         inner = Space(node, space, _below(space, node.name))
+        self.spaces.append(inner)
         for child in [*node.decorator_list, *node.bases, *node.keywords]:
             self.above[child] = node
             self._walk(child, space)
@@ -100,6 +113,7 @@ class Module:
     ) -> None:
         name = "" if isinstance(node, ast.Lambda) else node.name
         inner = Space(node, space, _below(space, name) if name else space.symbol)
+        self.spaces.append(inner)
         if not isinstance(node, ast.Lambda):
             space.bind(name, Binding("definition", node, line=node.lineno))
             self._document(node)
@@ -158,6 +172,59 @@ class Module:
         first = node.body[0] if node.body else None
         if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
             self._documents.add(first.value)
+
+
+# Fields that hold no node to visit: texts and numbers, how a name is used, operators.
+LEAVES = frozenset(
+    {"ctx", "op", "ops", "id", "attr", "arg", "name", "names", "module", "level", "kind", "type_comment"}
+    | {"type_ignores", "conversion", "simple", "is_async", "rest", "cls", "kwd_attrs", "tag", "str"}
+)
+
+
+class _Children(dict[type[ast.AST], tuple[str, ...]]):
+    def __missing__(self, kind: type[ast.AST]) -> tuple[str, ...]:
+        own = LEAVES - {"cls"} if kind is ast.MatchClass else LEAVES
+        constant = {"value"} if kind in (ast.MatchSingleton,) else set()
+        self[kind] = found = tuple(
+            [name for name in kind._fields if name not in own and name not in constant]
+        )
+        return found
+
+
+CHILDREN = _Children()
+Visit = Callable[[Module, Any, Space], None]
+ENTERED: dict[type[ast.AST], Visit] = {
+    ast.Name: Module._name,
+    ast.Constant: Module._constant,
+    ast.FunctionDef: Module._enter_function,
+    ast.AsyncFunctionDef: Module._enter_function,
+    ast.Lambda: Module._enter_function,
+    ast.ClassDef: Module._enter_class,
+    ast.Import: Module._imports,
+    ast.ImportFrom: Module._imports,
+}
+KEPT: dict[type[ast.AST], Visit] = {
+    ast.Call: Module._call,
+    ast.Attribute: Module._attribute,
+    ast.JoinedStr: Module._text,
+    ast.BinOp: Module._text,
+    ast.Compare: Module._compare,
+    ast.Subscript: Module._subscript,
+    **dict.fromkeys(
+        (
+            ast.Assign,
+            ast.AnnAssign,
+            ast.NamedExpr,
+            ast.AugAssign,
+            ast.For,
+            ast.AsyncFor,
+            ast.comprehension,
+            ast.withitem,
+            ast.ExceptHandler,
+        ),
+        Module._bind,
+    ),
+}
 
 
 def _below(space: Space, name: str) -> str:

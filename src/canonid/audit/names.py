@@ -1,4 +1,4 @@
-"""Names in one module: where each is bound, and which function of which library stands behind an expression."""
+"""Names in one module: where each is bound, and which function of which library an expression stands for."""
 
 from __future__ import annotations
 
@@ -49,12 +49,18 @@ class Space:
             space = space.above
         return space
 
-    def find(self, name: str) -> tuple[Space, list[Binding]] | None:
-        """Where a name that is used here was bound. A class's own names are not seen from its methods."""
+    def find(self, name: str, line: int = 0) -> tuple[Space, list[Binding]] | None:
+        """Where a name that is used on a line here was bound.
+
+        A class's own names are not seen from its methods, nor in its body before they are bound.
+        """
         space: Space | None = self
         while space is not None:
-            if (found := space.bindings.get(name)) and (space is self or not space.is_class):
-                return space, found
+            if found := space.bindings.get(name):
+                if not space.is_class:
+                    return space, found
+                if space is self and (above := [each for each in found if each.line < line or not line]):
+                    return space, above
             space = space.above
         return None
 
@@ -71,10 +77,10 @@ def resolve(node: ast.AST, space: Space, deep: int = DEEP) -> str:
 
     What the module defines itself has a name that begins with ":", as ":Ids.next".
     """
-    if deep == 0:
+    if deep <= 0:
         return ""
     if isinstance(node, ast.Name):
-        return _resolve_name(node.id, space, deep)
+        return _resolve_name(node, space, deep)
     if isinstance(node, ast.Attribute):
         return _resolve_attribute(node, space, deep)
     if isinstance(node, ast.Call):
@@ -82,8 +88,9 @@ def resolve(node: ast.AST, space: Space, deep: int = DEEP) -> str:
     return ""
 
 
-def _resolve_name(name: str, space: Space, deep: int) -> str:
-    found = space.find(name)
+def _resolve_name(node: ast.Name, space: Space, deep: int) -> str:
+    name = node.id
+    found = space.find(name, node.lineno)
     if found is None:
         for module in space.starred():
             if name in STARRED.get(module, ()):
@@ -92,8 +99,10 @@ def _resolve_name(name: str, space: Space, deep: int) -> str:
     where, bindings = found
     texts = [binding.text for binding in bindings if binding.how == "import"]
     if texts:
-        # `try: from fast import uuid4 / except ImportError: from uuid import uuid4`: the last is the plain one.
-        return texts[-1] if all(each.how in ("import", "other") for each in bindings) else ""
+        # With `try: from fast import uuid4 / except ImportError: from uuid import uuid4` it is the last one.
+        return (
+            texts[-1] if all(each.how in ("import", "other") or _is_none(each) for each in bindings) else ""
+        )
     if len(bindings) > 1:
         return ""
     (binding,) = bindings
@@ -102,6 +111,11 @@ def _resolve_name(name: str, space: Space, deep: int) -> str:
     if binding.how == "value" and binding.node is not None:
         return resolve_handed_on(binding.node, where, deep - 1)
     return ""
+
+
+def _is_none(binding: Binding) -> bool:
+    """What stands in place of a module that is not installed."""
+    return isinstance(binding.node, ast.Constant) and binding.node.value is None
 
 
 def _resolve_attribute(node: ast.Attribute, space: Space, deep: int) -> str:
@@ -137,7 +151,7 @@ def _resolve_call(node: ast.Call, space: Space, deep: int) -> str:
     first = node.args[0] if node.args else None
     if called == "builtins.getattr" and len(node.args) >= 2 and isinstance(node.args[1], ast.Constant):
         base = resolve(node.args[0], space, deep - 1)
-        return f"{base}.{node.args[1].value}" if base else ""
+        return f"{base}.{node.args[1].value!s}" if base else ""
     if called in ("importlib.import_module", "builtins.__import__") and isinstance(first, ast.Constant):
         return str(first.value)
     if called in ("functools.partial", "builtins.staticmethod") and first is not None:
@@ -146,7 +160,10 @@ def _resolve_call(node: ast.Call, space: Space, deep: int) -> str:
 
 
 # Classes whose methods make values: an instance goes by the name of its class.
-INSTANCES = frozenset({"random.Random", "random.SystemRandom", "secrets.SystemRandom", "shortuuid.ShortUUID"})
+INSTANCES = frozenset(
+    {"random.Random", "random.SystemRandom", "secrets.SystemRandom", "shortuuid.ShortUUID"}
+    | {"snowflake.SnowflakeGenerator"}
+)
 STARRED = {
     "uuid": frozenset({f"uuid{n}" for n in range(1, 9)} | {"UUID"}),
     "random": frozenset({"random", "randint", "randrange", "choice", "choices", "sample", "getrandbits"}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 Kind = Literal["uuid", "strong", "random", "time", "counter", "hash", "len", "address", "pyhash"]
@@ -18,76 +19,98 @@ class Origin(NamedTuple):
 UUIDS = {
     "uuid1": Origin("uuid", "uuid1", 14.0),
     "uuid2": Origin("uuid", "uuid2", 14.0),
-    "uuid3": Origin("uuid", "uuid3", 0.0),
+    "uuid3": Origin("uuid", "uuid3", 122.0),
     "uuid4": Origin("uuid", "uuid", 122.0),
-    "uuid5": Origin("uuid", "uuid5", 0.0),
+    "uuid5": Origin("uuid", "uuid5", 122.0),
     "uuid6": Origin("uuid", "uuid6", 62.0),
     "uuid7": Origin("uuid", "uuid7", 74.0),
     "uuid8": Origin("uuid", "uuid8", 122.0),
 }
-UUID_MODULES = (
-    "uuid",
-    "uuid6",
-    "uuid_utils",
-    "uuid_utils.compat",
-    "uuid7",
-    "uuid_extensions",
-    "fastuuid",
-    "six.moves.uuid",
+
+# By origin: functions, those of one module behind it in braces.
+_TABLE: tuple[tuple[Origin, str], ...] = (
+    (UUIDS["uuid4"], "uuid_utils.uuid4_str django.contrib.postgres.functions.RandomUUID"),
+    (UUIDS["uuid4"], "sqlalchemy.func.{gen_random_uuid uuid_generate_v4 uuidv4}"),
+    (UUIDS["uuid1"], "sqlalchemy.func.uuid_generate_v1"),
+    (UUIDS["uuid7"], "sqlalchemy.func.uuidv7 uuid7.create uuid_extensions.uuid7str"),
+    (
+        Origin("strong", "token", None),
+        "secrets.{token_hex token_urlsafe token_bytes randbelow choice randbits} os.urandom"
+        " random.SystemRandom.{random randint randrange getrandbits choice choices sample randbytes}"
+        " secrets.SystemRandom.{random randint randrange getrandbits choice choices sample randbytes}"
+        " django.utils.crypto.get_random_string",
+    ),
+    (Origin("strong", "shortuuid", 122.0), "shortuuid.{uuid random ShortUUID.uuid ShortUUID.random}"),
+    (
+        Origin("strong", "ulid", 80.0),
+        "ulid.{new ULID ulid monotonic.new from_timestamp ULID.from_timestamp ULID.from_datetime}"
+        " ulid_transform.{ulid_now ulid_hex ulid ulid_at_time ulid_now_bytes}",
+    ),
+    (Origin("strong", "ksuid", 128.0), "ksuid.{ksuid Ksuid KsuidMs} svix_ksuid.Ksuid cyksuid.ksuid.ksuid"),
+    (
+        Origin("strong", "nanoid", 126.0),
+        "nanoid.{generate non_secure_generate} fastnanoid.generate pynanoid.generate",
+    ),
+    (Origin("strong", "cuid", 100.0), "cuid.cuid cuid2.{cuid_wrapper Cuid.generate}"),
+    (Origin("strong", "objectid", 40.0), "bson.{ObjectId objectid.ObjectId} beanie.PydanticObjectId"),
+    (Origin("strong", "snowflake", 0.0), "snowflake.client.get_guid"),
+    (Origin("strong", "typeid", 74.0), "typeid.TypeID"),
+    (
+        Origin("random", "random", None),
+        "random.{random randint randrange getrandbits choice choices sample uniform randbytes shuffle}"
+        " random.Random.{random randint randrange getrandbits choice choices sample randbytes}",
+    ),
+    (Origin("time", "s", 0.0), "time.{time monotonic perf_counter}"),
+    (Origin("time", "ns", 0.0), "time.{time_ns monotonic_ns perf_counter_ns}"),
+    (
+        Origin("time", "time", 0.0),
+        "time.{strftime ctime} datetime.{datetime.now datetime.utcnow datetime.today date.today now utcnow}"
+        " django.utils.timezone.now timezone.now pendulum.now arrow.{utcnow now}",
+    ),
+    (Origin("address", "address", 0.0), "builtins.id"),
+    (Origin("pyhash", "hash", 0.0), "builtins.hash"),
+    (Origin("len", "len", 0.0), "builtins.len"),
 )
-_TIME = Origin("time", "s", 0.0)
-_NOW = Origin("time", "time", 0.0)
-_STRONG = Origin("strong", "token", None)
-_RANDOM = Origin("random", "random", None)
+
+UUID_MODULES = "uuid uuid6 uuid_utils uuid_utils.compat uuid7 uuid_extensions fastuuid six.moves.uuid"
+HASHES = frozenset(
+    [
+        "hashlib.md5",
+        "hashlib.sha1",
+        "hashlib.sha224",
+        "hashlib.sha256",
+        "hashlib.sha384",
+        "hashlib.sha512",
+        "hashlib.blake2b",
+        "hashlib.blake2s",
+        "hashlib.sha3_256",
+        "hashlib.new",
+        "xxhash.xxh64",
+        "xxhash.xxh32",
+        "xxhash.xxh3_64",
+        "mmh3.hash",
+        "zlib.crc32",
+        "zlib.adler32",
+        "binascii.crc32",
+        "hmac.new",
+    ]
+)
+
+
+def _named(functions: str) -> Iterator[str]:
+    module = ""
+    for word in functions.split():
+        if "{" in word:
+            module, _, word = word.partition("{")
+        yield module + word.rstrip("}")
+        if word.endswith("}"):
+            module = ""
+
 
 ORIGINS: dict[str, Origin] = {
-    **{f"{module}.{name}": origin for module in UUID_MODULES for name, origin in UUIDS.items()},
-    "uuid_utils.uuid4_str": UUIDS["uuid4"],
-    "uuid7.create": UUIDS["uuid7"],
-    "uuid_extensions.uuid7str": UUIDS["uuid7"],
-    "uuid7.uuid7": UUIDS["uuid7"],
-    "django.contrib.postgres.functions.RandomUUID": UUIDS["uuid4"],
-    "sqlalchemy.func.gen_random_uuid": UUIDS["uuid4"],
-    "sqlalchemy.func.uuid_generate_v4": UUIDS["uuid4"],
-    "sqlalchemy.func.uuid_generate_v1": UUIDS["uuid1"],
-    "sqlalchemy.func.uuidv7": UUIDS["uuid7"],
-    "sqlalchemy.func.uuidv4": UUIDS["uuid4"],
-    **{f"secrets.{name}": _STRONG for name in ("token_hex", "token_urlsafe", "token_bytes", "randbelow", "choice", "randbits")},
-    "os.urandom": _STRONG,
-    "shortuuid.uuid": Origin("strong", "shortuuid", 122.0),
-    "shortuuid.random": Origin("strong", "shortuuid", 122.0),
-    "shortuuid.ShortUUID.uuid": Origin("strong", "shortuuid", 122.0),
-    "shortuuid.ShortUUID.random": Origin("strong", "shortuuid", 122.0),
-    **{name: Origin("strong", "ulid", 80.0) for name in ("ulid.new", "ulid.ULID", "ulid.ulid", "ulid.monotonic.new", "ulid.from_timestamp", "ulid.ULID.from_timestamp", "ulid.ULID.from_datetime", "ulid_transform.ulid_now", "ulid_transform.ulid_hex", "ulid_transform.ulid", "ulid_transform.ulid_at_time", "ulid_transform.ulid_now_bytes")},
-    **{name: Origin("strong", "ksuid", 128.0) for name in ("ksuid.ksuid", "ksuid.Ksuid", "ksuid.KsuidMs", "svix_ksuid.Ksuid", "cyksuid.ksuid.ksuid")},
-    **{name: Origin("strong", "nanoid", 126.0) for name in ("nanoid.generate", "nanoid.non_secure_generate", "fastnanoid.generate", "pynanoid.generate")},
-    **{name: Origin("strong", "cuid", 100.0) for name in ("cuid.cuid", "cuid2.cuid_wrapper", "cuid2.Cuid.generate")},
-    **{name: Origin("strong", "objectid", 40.0) for name in ("bson.ObjectId", "bson.objectid.ObjectId", "beanie.PydanticObjectId")},
-    **{name: Origin("strong", "snowflake", 0.0) for name in ("snowflake.SnowflakeGenerator", "snowflake.client.get_guid")},
-    **{name: Origin("strong", "typeid", 74.0) for name in ("typeid.TypeID",)},
-    **{f"random.{name}": _RANDOM for name in ("random", "randint", "randrange", "getrandbits", "choice", "choices", "sample", "uniform", "randbytes", "shuffle")},
-    **{f"random.Random.{name}": _RANDOM for name in ("random", "randint", "randrange", "getrandbits", "choice", "choices", "sample", "randbytes")},
-    **{f"random.SystemRandom.{name}": _STRONG for name in ("random", "randint", "randrange", "getrandbits", "choice", "choices", "sample", "randbytes")},
-    "django.utils.crypto.get_random_string": Origin("strong", "token", None),
-    "time.time": _TIME,
-    "time.time_ns": Origin("time", "ns", 0.0),
-    "time.monotonic": _TIME,
-    "time.monotonic_ns": Origin("time", "ns", 0.0),
-    "time.perf_counter": _TIME,
-    "time.perf_counter_ns": Origin("time", "ns", 0.0),
-    "time.strftime": _NOW,
-    "time.ctime": _NOW,
-    **{f"datetime.{name}": _NOW for name in ("datetime.now", "datetime.utcnow", "datetime.today", "date.today", "now", "utcnow")},
-    **{name: _NOW for name in ("django.utils.timezone.now", "pendulum.now", "arrow.utcnow", "arrow.now", "timezone.now")},
-    "builtins.id": Origin("address", "address", 0.0),
-    "builtins.hash": Origin("pyhash", "hash", 0.0),
-    "builtins.len": Origin("len", "len", 0.0),
-}  # fmt: skip
-
-HASHES = frozenset(
-    {f"hashlib.{name}" for name in ("md5", "sha1", "sha224", "sha256", "sha384", "sha512", "blake2b", "blake2s", "sha3_256", "new")}
-    | {"xxhash.xxh64", "xxhash.xxh32", "xxhash.xxh3_64", "mmh3.hash", "zlib.crc32", "zlib.adler32", "binascii.crc32", "hmac.new"}
-)  # fmt: skip
+    **{f"{module}.{name}": origin for module in UUID_MODULES.split() for name, origin in UUIDS.items()},
+    **{name: origin for origin, functions in _TABLE for name in _named(functions)},
+}
 
 
 def origin_of(target: str) -> Origin | None:

@@ -1,8 +1,48 @@
-"""Most files need no syntax tree."""
+"""Most files need no syntax tree: nothing in them could be an ID that is made, or taken apart.
+
+What is asked here must hold for every file in which a rule finds something; tests compare on real code.
+"""
 
 from __future__ import annotations
+
+import re
+
+# What makes IDs by itself, wherever it stands.
+TOKENS = (
+    b"uuid", b"UUID", b"ulid", b"ksuid", b"nanoid", b"cuid", b"ObjectId", b"snowflake", b"typeid", b"newid",
+    b"NEWID", b"newsequentialid", b"token_hex", b"token_urlsafe", b"token_bytes", b"urandom",
+)  # fmt: skip
+
+# A name of an ID that gets a value, and something on that line, or the next one, that puts a text together or
+# makes what varies. A pattern for each way to write the name: `re` finds a text that begins with the same
+# letters many times faster.
+_NAMES = (rb"id(?:ent(?:ifier)?)?(?:_hex|_str)?s?", rb"Ids?", rb"ID(?:_HEX|_STR)?S?s?", rb"pks?")
+_GETS = rb"(?:[\"'\])]*\s*(?::[^=\n]{1,80})?[+]?=(?!=)|[\"']\s*[:,])\s*[\[({]?\s*(?:#[^\n]*\s+)*"
+_MAKES = (
+    rb"(?:[fF][rR]?[\"']|[\"'] ?%|\.format\(|\.join\(|\+"
+    rb"|\btime|now\(|today\(|len\(|hash|digest\(|\bid\(|next\(|random|secrets|token_|choice|rand)"
+)
+# A function named after an ID returns one that it makes.
+_RETURNS = rb"\((?:(?!\n\s*(?:async )?def )[\s\S]){0,4000}?(?:return|yield)\b\s*\(?\s*[^\n]*?" + _MAKES
+_RETURNED = (
+    rb"def (?:\w*_)?(?:[ug]?u?id|oid|pk|ident|identifier|ulid)s?(?:_str|_hex)?" + _RETURNS,
+    rb"def \w*[a-z](?:Id|ID|Uuid|Guid)s?" + _RETURNS,
+)
+_GATHERED = rb"identifiers?[\"']?\s*[=:]\s*[\[{(]"
+_COUNTED = rb"(?:[iI][dD]|ID)s?(?:_?(?:counter|count|seq))?\s*\+=\s*1"
+_PATTERNS = [
+    re.compile(pattern)
+    for pattern in (
+        *_RETURNED,
+        _GATHERED,
+        _COUNTED,
+        *[name + _GETS + rb"[^\n]*?" + _MAKES for name in _NAMES],
+    )
+]
 
 
 def needs_tree(data: bytes) -> bool:
     """Whether a rule could find something in the file."""
-    return True
+    if any(token in data for token in TOKENS):
+        return True
+    return any(pattern.search(data) for pattern in _PATTERNS)

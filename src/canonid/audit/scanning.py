@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import ast
-import io
-import tokenize
 import warnings
 
 from canonid.audit.facts import FileFacts
 from canonid.audit.findings import Ignored
 from canonid.audit.modules import Module
 from canonid.audit.prefilter import needs_tree
-from canonid.audit.rules import RULES
-from canonid.audit.view import View
+from canonid.audit.rules import OF_MODULES
+from canonid.audit.suppressing import directives
+from canonid.audit.telling import told
+from canonid.audit.view import View, text_of
+from canonid.audit.wording import concerns_others, holds
 
 
 def scan(path: str, data: bytes) -> FileFacts:
     """What a file says. Never raises for what is in it: a file that can't be parsed has an `error`."""
     count = data.count(b"\n") + 1
-    if not needs_tree(data):
+    named = concerns_others(data)
+    if not named and not needs_tree(data) and b"canonid:" not in data and not holds(data):
         return FileFacts(path, count)
     try:
         tree = parsed(data)
-        view = View(path, Module(tree), text_of(data).splitlines())
-        found = [each for rule in RULES for each in rule.check(view)]
+        view = View(path, Module(tree), data)
+        comments = directives(text_of(data)) if b"canonid:" in data else ()
+        found = [each for rule in OF_MODULES for each in rule.check(view)]
+        others = told(view, named)
     except (SyntaxError, ValueError, UnicodeError) as error:
         return FileFacts(path, count, error=f"{type(error).__name__}: {error}"[:200])
     except RecursionError:
@@ -36,7 +40,7 @@ def scan(path: str, data: bytes) -> FileFacts:
     ignored = sorted(
         [each for each in found if isinstance(each, Ignored)], key=lambda each: (each.place, each.code)
     )
-    return FileFacts(path, count, "", tuple(drafts), tuple(ignored))
+    return FileFacts(path, count, "", tuple(drafts), tuple(ignored), comments, *others)
 
 
 def parsed(data: bytes) -> ast.Module:
@@ -44,9 +48,3 @@ def parsed(data: bytes) -> ast.Module:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return ast.parse(data)
-
-
-def text_of(data: bytes) -> str:
-    """The text in the encoding that the file declares (PEP 263)."""
-    encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
-    return data.decode(encoding)

@@ -11,6 +11,7 @@ from canonid.audit.modules import Module
 
 How = Literal["name", "argument", "key", "returned", "handed", "compared", "told", "none"]
 CONVERSIONS = frozenset({"str", "int", "repr", "hex", "bytes", "format", "UUID", "round", "abs", "b64encode"})
+PATHS = frozenset({"join", "joinpath", "with_suffix", "with_name", "Path", "PurePath"})
 CUTTERS = frozenset({"split", "rsplit", "partition", "rpartition", "join"})
 TELLERS = re.compile(
     r"(?:^|\.)(?:debug|info|warn|warning|error|exception|critical|log|print|echo|secho|write_line|fail|skip)$"
@@ -29,37 +30,73 @@ class Sink(NamedTuple):
         """Whether it is called an ID there."""
         return is_id_name(self.name) or (self.how == "returned" and MAKES_ID.search(self.name) is not None)
 
+    @property
+    def is_code(self) -> bool:
+        """Whether it names something for people: an invite code, an order number."""
+        return CODE.search(self.name) is not None
 
+
+CODE = re.compile(
+    r"(?:invit\w*|referral|short|share|order|join|room|promo|coupon|tracking|ticket|booking|reservation|voucher)"
+    r"_(?:code|number|no|ref|reference|slug|handle)$"
+)
+MAKING = r"(?:generate|make|new|create|next|gen|mint|get|build|fresh|unique|random|allocate)"
 MAKES_ID = re.compile(
-    r"(?:^|_)(?:generate|make|new|create|next|gen|mint|get|build|fresh|unique|random|allocate)_?(?:\w+_)?(?:u?u?id|guid|identifier)s?$"
-    r"|^(?:generate|make|new|create|next|gen|mint|get|build)\w*(?:Id|ID|Uuid|UUID)$"
+    rf"(?:^|_){MAKING}_?(?:\w+_)?(?:u?u?id|guid|identifier)s?$"
+    rf"|^{MAKING}\w*(?:Id|ID|Uuid|UUID)$"
     r"|(?:^|_)(?:unique_id|uuid|object_id)$"
 )
 
 # What is no ID, by what it is called or what it is put into. The first that fits is the reason.
 REASONS: tuple[tuple[str, re.Pattern[str]], ...] = (
-    ("nonce", re.compile(r"nonce|challenge|csrf|xsrf|code_verifier|pkce|oauth_state|^state$|^iv$", re.I)),
-    ("lock token", re.compile(r"(?:^|_)(?:lock|mutex|lease|semaphore)(?:_|$)|lock_?(?:token|value|owner)|redlock", re.I)),
+    (
+        "nonce",
+        re.compile(r"nonce|challenge|csrf|xsrf|code_verifier|pkce|oauth_state|^state$|^iv$", re.I),
+    ),
+    (
+        "lock token",
+        re.compile(r"(?:^|_)(?:lock|mutex|lease|semaphore)(?:_|$)|lock_?(?:token|value|owner)|redlock", re.I),
+    ),
     ("boundary", re.compile(r"boundary", re.I)),
-    ("salt or password", re.compile(r"salt|passw|pwd|passphrase|pepper|(?:^|_)otp|pin_?code|secret", re.I)),
-    ("cache key", re.compile(r"cache_?key|cachekey|etag|checksum|digest|cache_?bust|fingerprint", re.I)),
-    ("temporary file", re.compile(
-        r"(?:^|_)te?mp(?:_|$|dir|file)|mkdtemp|mkstemp|temporaryfile|temporarydirectory|scratch|sandbox_dir", re.I)),
-    ("file name", re.compile(
-        r"file_?name|filename|file_?path|(?:^|_)(?:path|dir|folder|directory|file|suffix|archive)$|basename|upload_to"
-        r"|^(?:open|Path|joinpath|makedirs|mkdir)$|os\.path\.|pathlib\.|\.with_name$|\.with_suffix$|\.joinpath$", re.I)),
+    (
+        "salt or password",
+        re.compile(r"salt|passw|pwd|passphrase|pepper|(?:^|_)otp|pin_?code|secret", re.I),
+    ),
+    (
+        "cache key",
+        re.compile(r"cache_?key|etag|checksum|digest|cache_?bust|fingerprint", re.I),
+    ),
+    (
+        "temporary file",
+        re.compile(
+            r"(?:^|_)te?mp(?:_|$|dir|file)|mkdtemp|mkstemp|tempfile|gettempdir|temporaryfile|temporarydirectory"
+            r"|scratch|sandbox_dir",
+            re.I,
+        ),
+    ),
+    (
+        "file name",
+        re.compile(
+            r"file_?name|file_?path|(?:^|_)(?:path|dir|folder|directory|file|suffix|archive)$|basename"
+            r"|upload_to|^(?:open|Path|joinpath|makedirs|mkdir)$|os\.path\.|pathlib\."
+            r"|\.(?:with_name|with_suffix|joinpath)\b|^Path\b",
+            re.I,
+        ),
+    ),
     ("log line", TELLERS),
     ("rate limit bucket", re.compile(r"rate_?limit|bucket|throttle|window_?key", re.I)),
     ("jitter", re.compile(r"jitter|backoff|sleep|delay|timeout|seed", re.I)),
-)  # fmt: skip
-SPAN = re.compile(r"(?:^|_)(?:span|trace|parent)_?(?:span_?)?id$|traceparent", re.I)
+)
+SPAN = re.compile(r"(?:^|_)span_?id$|traceparent", re.I)  # its width is that of W3C Trace Context
 
 
 def reason_against(sink: Sink) -> str | None:
     """Why a value that goes there is no ID, or None."""
+    if SPAN.search(sink.name):
+        return "span ID"
     for name, pattern in REASONS:
         if (sink.name and pattern.search(sink.name)) or (sink.into and pattern.search(sink.into)):
-            if sink.is_id and name not in ("log line", "nonce"):
+            if sink.is_id and name != "log line":
                 return None
             return name
     return None
@@ -69,10 +106,25 @@ def top(node: ast.expr, module: Module) -> ast.expr:
     """The whole text of which a value is a part: outwards through cutting, converting and joining."""
     while True:
         above = module.above.get(node)
-        if above is None or not _carries(above, node):
+        around = None if above is None else module.above.get(above)
+        if above is None or not (_carries(above, node) or _gathers(above, around)):
             return node
+        if not isinstance(above, ast.expr) or not _carries(above, node):
+            above = around
         assert isinstance(above, ast.expr)
         node = above
+
+
+def _gathers(above: ast.AST, around: ast.AST | None) -> bool:
+    """Whether it is one of several that become one: `"%s-%s" % (a, b)`, `"-".join([a, b])`, `UUID(int=a)`."""
+    match above, around:
+        case ast.Tuple(), ast.BinOp(op=ast.Mod()):
+            return True
+        case ((ast.List() | ast.Tuple()), ast.Call(func=ast.Attribute(value=ast.Constant(), attr="join"))):
+            return True
+        case ast.keyword(arg="bytes" | "int" | "hex"), ast.Call(func=func):
+            return _dotted(func).endswith("UUID")
+    return False
 
 
 def _carries(above: ast.AST, node: ast.AST) -> bool:
@@ -139,7 +191,7 @@ def sink_of(node: ast.expr, module: Module) -> Sink:
             case ast.Dict(keys=keys, values=values):
                 for key, value in zip(keys, values, strict=True):
                     if value is node:
-                        return Sink("name", _name(key) if key is not None else "")
+                        return Sink("name", str(key.value) if isinstance(key, ast.Constant) else "")
                     if key is node:
                         return Sink("key", "", "dict")
                 return Sink("none", "")
@@ -173,6 +225,11 @@ def sink_of(node: ast.expr, module: Module) -> Sink:
                         and isinstance(key.value, str)
                     ):
                         return Sink("argument", key.value, called)
+                if short in PATHS:
+                    outer = sink_of(above, module)
+                    first = _dotted(above.args[0]) if above.args else ""
+                    name = "" if outer.is_id else outer.name
+                    return Sink("handed", name, f"{called} {first}" if first else called)
                 if short in ("append", "add") and isinstance(func, ast.Attribute):
                     return Sink("argument", _singular(_name(func.value)), called)
                 return Sink("handed", "", called)
@@ -186,14 +243,16 @@ def sink_of(node: ast.expr, module: Module) -> Sink:
                 | ast.BoolOp()
             ):
                 if isinstance(above, ast.Tuple):
-                    outer = module.above.get(above)
-                    if isinstance(outer, ast.Assign) and isinstance(outer.targets[0], ast.Tuple):
-                        targets = outer.targets[0].elts
+                    around = module.above.get(above)
+                    if isinstance(around, ast.Assign) and isinstance(around.targets[0], ast.Tuple):
+                        targets = around.targets[0].elts
                         at = above.elts.index(node)
                         return Sink("name", _name(targets[at]) if at < len(targets) else "")
-                    if isinstance(outer, ast.BinOp):
-                        node = outer
+                    if isinstance(around, ast.BinOp):
+                        node = around
                         continue
+                    if not isinstance(around, ast.Return):
+                        return Sink("none", "")
                 node = above
                 continue
             case ast.ListComp() | ast.SetComp() | ast.GeneratorExp():
@@ -215,8 +274,6 @@ def _name(node: ast.AST | None) -> str:
             return name
         case ast.Subscript(slice=ast.Constant(value=str() as name)):
             return name
-        case ast.Subscript(value=value):
-            return _singular(_name(value))
         case ast.Constant(value=str() as name):
             return name
         case ast.Call(func=func):
@@ -245,7 +302,7 @@ def _singular(name: str) -> str:
 def _parameter(arguments: ast.arguments, default: ast.AST) -> str:
     names = [*arguments.posonlyargs, *arguments.args]
     if default in arguments.defaults:
-        return names[len(names) - len(arguments.defaults) + arguments.defaults.index(default)].arg  # type: ignore[arg-type]
+        return names[len(names) - len(arguments.defaults) + arguments.defaults.index(default)].arg
     for argument, value in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
         if value is default:
             return argument.arg

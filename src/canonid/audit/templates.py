@@ -84,5 +84,5 @@ def rounded(number: float) -> str:
 def _two(number: float) -> float:
     if number < 1:
         return 1.0
-    digits = 1 - int(math.floor(math.log10(number)))
+    digits = 1 - math.floor(math.log10(number))
     return round(number, digits)

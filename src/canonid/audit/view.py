@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import ast
+import io
+import tokenize
 from collections.abc import Iterator
 from functools import cached_property
 from typing import NamedTuple
 
-from canonid.audit.evaluating import Evaluator
+from canonid.audit.evaluating import Evaluator, is_id_name
 from canonid.audit.findings import Confidence, Draft, Ignored, Place
 from canonid.audit.modules import Module
 from canonid.audit.names import Space, resolve, resolve_handed_on
-from canonid.audit.origins import UUIDS, Origin, origin_of
+from canonid.audit.origins import ORIGINS, Origin, origin_of
 from canonid.audit.rule import Rule
-from canonid.audit.sinks import Sink, sink_of, top
-from canonid.audit.templates import Template, shown
+from canonid.audit.sinks import Sink, reason_against, sink_of, top
+from canonid.audit.templates import Field, Template, shown
 from canonid.audit.usages import Use, uses_in
+
+LAST = frozenset({target.rpartition(".")[2] for target in ORIGINS})
+WRAPPERS = frozenset({"getattr", "partial", "staticmethod", "lambda"})
+SNOWFLAKE = Origin("strong", "snowflake", 0.0)
+CHAIN = 3  # names that stand for each other, one for the next
 
 
 class Source(NamedTuple):
@@ -40,11 +47,11 @@ class Text(NamedTuple):
 class View:
     """One module. What takes long is done once, when the first rule asks."""
 
-    def __init__(self, path: str, module: Module, lines: list[str]) -> None:
+    def __init__(self, path: str, module: Module, data: bytes) -> None:
         self.path = path
         self.module = module
         self.evaluator = Evaluator(module.functions)
-        self._lines = lines
+        self._data = data
 
     @cached_property
     def sources(self) -> list[Source]:
@@ -55,7 +62,7 @@ class View:
     def texts(self) -> list[Text]:
         """Every text that is put together, each once."""
         found: dict[ast.expr, Text] = {}
-        built = [(node, space) for node, space in self.module.texts]
+        built: list[tuple[ast.expr, Space]] = [*self.module.texts]
         built += [
             (node, space)
             for node, space in self.module.calls
@@ -67,6 +74,30 @@ class View:
                 template = self.evaluator.template(whole, space)
                 found[whole] = Text(whole, space, template, sink_of(whole, self.module))
         return list(found.values())
+
+    @cached_property
+    def passed(self) -> list[tuple[ast.Name, Space, Template]]:
+        """Names of what was made under a name that says no ID, where they become one: `job_id = started`."""
+        found: list[tuple[ast.Name, Space, Template]] = []
+        for node, space in self.module.references:
+            if not isinstance(node, ast.Name) or is_id_name(node.id):
+                continue
+            if not isinstance(
+                self.module.above.get(node), ast.Assign | ast.AnnAssign | ast.keyword | ast.Return
+            ):
+                continue
+            sink = sink_of(node, self.module)
+            if not sink.is_id or reason_against(sink) is not None:
+                continue
+            template = self.evaluator.template(node, space)
+            if len(template) == 1 and isinstance(template[0], Field):
+                found.append((node, space, template))
+        return found
+
+    @cached_property
+    def lines(self) -> list[str]:
+        """The lines of the file, as text."""
+        return text_of(self._data).splitlines()
 
     @cached_property
     def uses(self) -> list[Use]:
@@ -81,12 +112,18 @@ class View:
         """Where a name is read, in all scopes."""
         return self._references.get(name, [])
 
-    def place(self, node: ast.expr) -> Place:
+    def place(self, node: ast.expr | ast.stmt) -> Place:
         """Where it stands; columns in characters, where the parser counts bytes."""
         end_line, end = node.end_lineno or node.lineno, node.end_col_offset or node.col_offset
         return Place(
             node.lineno, self._column(node.lineno, node.col_offset), end_line, self._column(end_line, end)
         )
+
+    def place_of_name(self, node: ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> Place:
+        """Where a definition says its name: `def name`, `class Name`."""
+        words = {ast.ClassDef: "class ", ast.FunctionDef: "def "}.get(type(node), "async def ")
+        column = self._column(node.lineno, node.col_offset)
+        return Place(node.lineno, column, node.lineno, column + len(words) + len(node.name))
 
     def draft(
         self,
@@ -110,9 +147,31 @@ class View:
     def ignored(self, rule: type[Rule], node: ast.expr, space: Space, reason: str) -> Ignored:
         return Ignored(rule.code, self.place(node), space.symbol, reason)
 
-    def goes_to(self, node: ast.expr) -> Sink:
-        """Where the whole text of which a value is a part goes."""
-        return sink_of(top(node, self.module), self.module)
+    def goes_to(self, node: ast.expr, space: Space | None = None) -> Sink:
+        """Where the whole text of which a value is a part goes.
+
+        With the names it sees: a value that is kept under a name of the function alone goes where that goes.
+        """
+        sink = sink_of(top(node, self.module), self.module)
+        if space is None or sink.how != "name" or sink.is_id:
+            return sink
+        return self._kept.get((space, sink.name), sink)
+
+    @cached_property
+    def _kept(self) -> dict[tuple[Space, str], Sink]:
+        """Where names go that stand in an ID, or lock something."""
+        found: dict[tuple[Space, str], Sink] = {}
+        for text in self.texts:
+            if text.sink.is_id and text.sink.how in ("name", "argument", "returned"):
+                for node in ast.walk(text.node):
+                    if isinstance(node, ast.Name):
+                        found[text.space, node.id] = text.sink
+        for call, space in self.module.calls:
+            if any(keyword.arg == "nx" for keyword in call.keywords) or _last(call.func) == "setnx":
+                for argument in call.args:
+                    if isinstance(argument, ast.Name):
+                        found[space, argument.id] = Sink("argument", "lock_token", "set")
+        return found
 
     @cached_property
     def _uses_by_node(self) -> dict[ast.AST, Use]:
@@ -127,18 +186,30 @@ class View:
         return found
 
     def _column(self, line: int, offset: int) -> int:
-        text = self._lines[line - 1] if line <= len(self._lines) else ""
+        if self._data.isascii():
+            return offset + 1
+        text = self.lines[line - 1] if line <= len(self.lines) else ""
         return offset + 1 if text.isascii() else len(text.encode()[:offset].decode(errors="replace")) + 1
 
     def _sources(self) -> Iterator[Source]:
         called: set[ast.AST] = set()
+        names = self._names_of_origins()
         for node, space in self.module.calls:
-            called.add(node.func)
-            target = resolve(node.func, space)
+            func = node.func
+            called.add(func)
+            if isinstance(func, ast.Name) and func.id == "next" and node.args:
+                if resolve_handed_on(node.args[0], space) == "snowflake.SnowflakeGenerator":
+                    yield Source(node, space, SNOWFLAKE, "snowflake.SnowflakeGenerator", True)
+                continue
+            if isinstance(func, ast.Attribute):
+                if func.attr not in names:
+                    continue
+            elif isinstance(func, ast.Name) and func.id not in names:
+                continue
+            target = resolve(func, space)
             origin = origin_of(target)
             if origin is not None:
                 yield Source(node, space, origin, target, True)
-        names = self._names_of_uuids()
         for reference, space in self.module.references:
             last = reference.id if isinstance(reference, ast.Name) else reference.attr
             if last not in names or reference in called:
@@ -151,20 +222,31 @@ class View:
             if origin is not None and origin.kind == "uuid":
                 yield Source(reference, space, origin, target, False)
 
-    def _names_of_uuids(self) -> set[str]:
-        """What functions that make UUIDs are called in this module."""
-        names = set(UUIDS) | {"gen_random_uuid", "uuid_generate_v4", "RandomUUID"}
-        spaces = [self.module.space, *[space for _, space in self.module.functions.values()]]
-        spaces += [space.above for space in spaces if space.above is not None]
-        for space in spaces:
-            for name, bindings in space.bindings.items():
-                for binding in bindings:
-                    target = binding.text
-                    if binding.how == "value" and isinstance(
-                        binding.node, ast.Name | ast.Attribute | ast.Call
-                    ):
-                        target = resolve_handed_on(binding.node, space)
-                    origin = origin_of(target)
-                    if origin is not None and origin.kind == "uuid":
-                        names.add(name)
+    def _names_of_origins(self) -> set[str]:
+        """What functions that make something varying may be called in this module."""
+        names = set(LAST)
+        values: list[tuple[str, ast.AST]] = []
+        for space in self.module.spaces:
+            for name, bindings in [*space.bindings.items(), *space.fields.items()]:
+                for how, node, text, _ in bindings:
+                    if how == "import":
+                        if text.rpartition(".")[2] in LAST:
+                            names.add(name)
+                    elif how == "value":
+                        if isinstance(node, ast.Call) and _last(node.func) in WRAPPERS:
+                            names.add(name)
+                        elif isinstance(node, ast.Name | ast.Attribute):
+                            values.append((name, node))
+        for _ in range(CHAIN):
+            names |= {name for name, node in values if _last(node) in names}
         return names
+
+
+def _last(node: ast.AST) -> str:
+    return node.id if isinstance(node, ast.Name) else getattr(node, "attr", "")
+
+
+def text_of(data: bytes) -> str:
+    """The text in the encoding that the file declares (PEP 263)."""
+    encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
+    return data.decode(encoding)

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from canonid.cli import ids, registries, scopes
+from canonid.cli import audits, ids, registries, scopes
 from canonid.errors import CanonidError, InvalidId, RegistryError, StoreError, UnknownName
 
 LONGEST = 250  # characters of what is wrong with the arguments
@@ -18,8 +18,10 @@ exit codes:
   1  some text is invalid, ambiguous or unknown
      `registry check`: the registry has faults or concerns
      `registry diff`: a change breaks readers or producers
+     `audit`: there are findings, or new ones beside a baseline
   2  wrong usage, or a kind, format or service that is not declared
   3  the registry, the store, the input or the output can't be used
+     `audit`: a file can't be read or parsed, whatever else was found
   130  interrupted
 """
 
@@ -101,6 +103,7 @@ def parser() -> argparse.ArgumentParser:
     scopes_commands = scopes_group.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for command in scopes.COMMANDS:
         _leaf(scopes_commands, command)
+    _leaf(groups, audits.COMMAND)
     return top
 
 

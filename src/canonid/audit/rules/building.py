@@ -13,8 +13,9 @@ from canonid.audit.view import Text, View
 
 COMPACT = re.compile(r"[A-Za-z0-9_\-:.#|~+@]*")  # what stands between the fields of an ID
 PREFIXED = re.compile(r"[A-Za-z][A-Za-z0-9_\-]*[_\-:.]")
+CALLED = re.compile(r"(?:name|title|label|key|token|text|message|prefix|suffix)$", re.I)  # what need be no ID
 EXTENSION = re.compile(r"\.[a-z][a-z0-9]{1,4}$")
-TELLING = frozenset({"uuid", "strong", "random", "time", "counter", "hash"})
+PREFIX_NAME = re.compile(r"prefix$", re.I)
 NAMING = re.compile(
     r"serial|mac(?:_|$)|imei|address|(?:^|_)key$|slug|unique|(?:^|_)name$|^uid|device|identifier", re.I
 )
@@ -62,6 +63,8 @@ def judged(text: Text) -> Confidence | None:
     """How sure it is that a text is an ID; None where it is none."""
     template, sink = text.template, text.sink
     varying, between = fields(template), literal(template)
+    if any(PREFIX_NAME.search(field.name) for field in varying) and len(varying) > 1:
+        between += "_"  # a constant of another module, which is a text
     if not varying or not between or len(between) > 60 or COMPACT.fullmatch(between) is None:
         return None
     if "@" in between or sink.how in ("told", "compared"):
@@ -77,7 +80,7 @@ def judged(text: Text) -> Confidence | None:
         return "question" if sink.how != "returned" and len(varying) > 1 else None
     if not kinds & {"uuid", "strong"} or not _begins_with_prefix(template):
         return None
-    return "likely"
+    return "question" if CALLED.search(sink.name) else "likely"
 
 
 def against(text: Text) -> str | None:
@@ -89,7 +92,9 @@ def against(text: Text) -> str | None:
 
 def _begins_with_prefix(template: Template) -> bool:
     first = template[0]
-    return isinstance(first, str) and PREFIXED.fullmatch(first) is not None
+    if not isinstance(first, str):
+        return PREFIX_NAME.search(first.name) is not None
+    return PREFIXED.fullmatch(first) is not None
 
 
 RULES = (HandMade,)

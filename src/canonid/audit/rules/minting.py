@@ -6,10 +6,11 @@ import ast
 import re
 from collections.abc import Iterator
 
-from canonid.audit.findings import Draft, Ignored
+from canonid.audit.findings import Confidence, Draft, Ignored
 from canonid.audit.rule import Rule
-from canonid.audit.sinks import reason_against
-from canonid.audit.view import View
+from canonid.audit.sinks import reason_against, top
+from canonid.audit.templates import fields
+from canonid.audit.view import Source, View
 
 NOT_FOR_UUIDS = frozenset({"log line", "file name", "rate limit bucket", "jitter"})
 LIBRARIES = frozenset({"shortuuid", "ulid", "ksuid", "nanoid", "cuid", "objectid", "snowflake", "typeid"})
@@ -35,6 +36,7 @@ class DirectUuid(Rule):
     )
     valid = (
         "import uuid\nnonce = uuid.uuid4().hex",
+        "import uuid\nspan_id = uuid.uuid4().hex[:16]",
         "import uuid\nwanted = uuid.UUID(text)",
         "def uuid4(): ...\nx = uuid4()",
     )
@@ -44,14 +46,21 @@ class DirectUuid(Rule):
         for source in view.sources:
             if source.origin.kind != "uuid" or not source.called:
                 continue
-            reason = reason_against(view.goes_to(source.node))
+            reason = reason_against(view.goes_to(source.node, source.space))
+            if reason == "span ID" and not _has_width_of_span(view, source):
+                reason = None  # of another width it is an ID like others
             if reason is not None and reason not in NOT_FOR_UUIDS:
                 yield view.ignored(cls, source.node, source.space, reason)
                 continue
-            confidence = "likely" if reason == "file name" else "certain"
+            confidence: Confidence = "likely" if reason == "file name" else "certain"
             message = f"{source.target} makes an ID of no declared kind"
             template = view.evaluator.template(source.node, source.space)
             yield view.draft(cls, source.node, source.space, confidence, message, template)
+
+
+def _has_width_of_span(view: View, source: Source) -> bool:
+    whole = view.evaluator.template(top(source.node, view.module), source.space)
+    return [field.name for field in fields(whole)] == ["hex16"]
 
 
 class HandedOnUuid(Rule):
@@ -122,10 +131,10 @@ class StrongSource(Rule):
         for source in view.sources:
             if source.origin.kind != "strong" or source.origin.field in LIBRARIES:
                 continue
-            sink = view.goes_to(source.node)
+            sink = view.goes_to(source.node, source.space)
             if (reason := reason_against(sink)) is not None:
                 yield view.ignored(cls, source.node, source.space, reason)
-            elif sink.is_id:
+            elif sink.is_id or sink.is_code:
                 template = view.evaluator.template(source.node, source.space)
                 message = f"{source.target} makes an ID of no declared kind"
                 yield view.draft(cls, source.node, source.space, "certain", message, template)

@@ -5,15 +5,19 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from typing import ClassVar
 
 from canonid.audit.evaluating import is_id_name
-from canonid.audit.findings import Category, Draft, Ignored
+from canonid.audit.findings import Category, Confidence, Draft, Ignored
+from canonid.audit.names import Space
 from canonid.audit.rule import Rule
 from canonid.audit.rules.building import against, judged
 from canonid.audit.sinks import Sink, reason_against, sink_of, top
 from canonid.audit.templates import Field, Template, birthday, fields
 from canonid.audit.view import View
 
+WIDE = frozenset({"hex32", "hex40", "hex64"})  # digits of a digest that are as good as all of them
+AMOUNT = re.compile(r"^(?:n|num|number|count|total|len|max|min|least)_|_(?:count|len|size)_", re.I)
 MIXED = frozenset({"uuid", "strong", "random", "hash"})  # one of them beside a time keeps two apart
 COUNTING = re.compile(
     r"(?:^|_)(?:id|next|last|current|global|seq|sequence)?_?(?:id|uid)s?_?(?:counter|count|seq)?$", re.I
@@ -39,7 +43,11 @@ class Truncated(Rule):
     @classmethod
     def check(cls, view: View) -> Iterator[Draft | Ignored]:
         for node, space in view.module.subscripts:
-            if not isinstance(node.ctx, ast.Load):
+            if not isinstance(node.ctx, ast.Load) or not isinstance(
+                node.slice, ast.Slice | ast.Constant | ast.UnaryOp
+            ):
+                continue
+            if not isinstance(node.slice, ast.Slice) and not isinstance(node.value, ast.Call):
                 continue
             template = view.evaluator.template(node, space)
             if len(template) != 1 or not isinstance(template[0], Field) or not template[0].cut:
@@ -52,7 +60,9 @@ class Truncated(Rule):
             if reason is not None and (reason != "file name" or field.kind != "uuid"):
                 yield view.ignored(cls, node, space, reason)
                 continue
-            confidence = "certain" if sink.is_id or field.kind == "uuid" else "likely"
+            confidence: Confidence = "certain" if sink.is_id or field.kind == "uuid" else "likely"
+            if field.name in WIDE:
+                confidence = "question"
             yield view.draft(cls, node, space, confidence, _risk(field), template)
 
 
@@ -67,9 +77,10 @@ def _risk(field: Field) -> str:
 class _Weak(Rule):
     """What is common to sources that make bad IDs, by the kind of what they give."""
 
-    category: Category = "weak-source"
-    kind = ""
-    message = ""
+    category: ClassVar[Category] = "weak-source"
+    kind: ClassVar[str]
+    message: ClassVar[str]
+    alone: ClassVar[Confidence] = "certain"  # where it is the whole of an ID
 
     @classmethod
     def check(cls, view: View) -> Iterator[Draft | Ignored]:
@@ -79,7 +90,8 @@ class _Weak(Rule):
                 continue
             whole = top(source.node, view.module)
             sink = sink_of(whole, view.module)
-            if whole in seen or not sink.is_id or cls.stands(view, source.node, sink):
+            is_id = sink.is_id or (cls.kind == "random" and sink.is_code)
+            if whole in seen or not is_id or cls.stands(view, source.node, sink):
                 continue
             seen.add(whole)
             template = view.evaluator.template(whole, source.space)
@@ -88,7 +100,10 @@ class _Weak(Rule):
             if (reason := reason_against(sink)) is not None:
                 yield view.ignored(cls, source.node, source.space, reason)
                 continue
-            yield view.draft(cls, source.node, source.space, "certain", cls.message, template)
+            yield view.draft(cls, source.node, source.space, cls.alone, cls.message, template)
+        for name, space, template in view.passed:
+            if cls.weakens(template):
+                yield view.draft(cls, name, space, cls.alone, cls.message, template)
         for text in view.texts:
             if text.node in seen or not cls.weakens(text.template) or judged(text) != "certain":
                 continue
@@ -126,9 +141,22 @@ class TimeOnly(_Weak):
     )
 
     @classmethod
+    def check(cls, view: View) -> Iterator[Draft | Ignored]:
+        yield from super().check(view)
+        for node, space in view.module.subscripts:
+            if not isinstance(node.slice, ast.Slice):
+                continue
+            template = view.evaluator.template(node, space)
+            cut = template[0] if len(template) == 1 else ""
+            # What a UUIDv1, v6 or v7 begins with.
+            is_time = isinstance(cut, Field) and cut.kind == "uuid" and cut.cut and not cut.bits
+            if is_time and reason_against(view.goes_to(node, space)) is None:
+                yield view.draft(cls, node, space, "certain", cls.message, template)
+
+    @classmethod
     def weakens(cls, template: Template) -> bool:
         kinds = {field.kind for field in fields(template)}
-        return "time" in kinds and not kinds & (MIXED | {"counter"})
+        return "time" in kinds and not kinds & (MIXED | {"counter", "pyhash", "address"})
 
 
 class RandomId(_Weak):
@@ -157,7 +185,7 @@ class RandomId(_Weak):
             return False
         drawn_from = node.args[0] if node.args else node
         return not isinstance(view.module.above.get(node), ast.Call | ast.GeneratorExp | ast.ListComp) or any(
-            is_id_name(each.id) or each.id.endswith("s") and not each.id.startswith("char")
+            is_id_name(each.id) or (each.id.endswith("s") and not each.id.startswith("char"))
             for each in ast.walk(drawn_from)
             if isinstance(each, ast.Name) and each.id not in ("string", "letters", "digits", "chars")
         )
@@ -201,13 +229,20 @@ class Counter(_Weak):
             target = grown.target
             name = target.attr if isinstance(target, ast.Attribute) else getattr(target, "id", "")
             one = isinstance(grown.value, ast.Constant) and grown.value.value == 1
+            lasts = isinstance(target, ast.Attribute) or space is view.module.space or _is_global(name, space)
             if (
                 one
+                and lasts
                 and isinstance(grown.op, ast.Add)
                 and COUNTING.search(name)
                 and isinstance(target, ast.expr)
             ):
                 yield view.draft(cls, target, space, "likely", cls.message)
+
+
+def _is_global(name: str, space: Space) -> bool:
+    body = getattr(space.node, "body", ())
+    return any(isinstance(each, ast.Global) and name in each.names for each in body)
 
 
 class Length(_Weak):
@@ -221,7 +256,12 @@ class Length(_Weak):
     kind = "len"
     message = "a length is an ID only until something is removed"
     invalid = ("def f(items): item_id = len(items) + 1", "def f(items): item_id = f'item_{len(items)}'")
-    valid = ("def f(ids): count = len(ids)",)
+    valid = ("def f(ids): count = len(ids)", "def f(ids): n_ids = len(ids)")
+
+    @classmethod
+    def stands(cls, view: View, node: ast.expr, sink: Sink) -> bool:
+        """How many IDs there are."""
+        return sink.name.endswith("s") or AMOUNT.search(sink.name) is not None
 
 
 class Address(_Weak):
@@ -234,8 +274,15 @@ class Address(_Weak):
     instead = "registry.mint(kind), kept with the object"
     kind = "address"
     message = "`id()` is an address, which the next object may have"
+    alone = "likely"
     invalid = ("def f(task): task_id = id(task)", "def f(job): job_id = f'job_{id(job)}'")
-    valid = ("def f(a, b): return id(a) == id(b)",)
+    valid = ("def f(a, b): return id(a) == id(b)", "def f(x, seen_ids): seen_ids.add(id(x))")
+
+    @classmethod
+    def stands(cls, view: View, node: ast.expr, sink: Sink) -> bool:
+        """Remembering an object while it is there."""
+        kept = isinstance(view.module.above.get(node), ast.SetComp | ast.Set | ast.DictComp | ast.Dict)
+        return kept or (sink.how == "argument" and sink.into.endswith((".add", ".append")))
 
 
 class PythonHash(_Weak):
@@ -257,7 +304,7 @@ class HashOfTime(Rule):
 
     code = "CID308"
     title = "a digest of a time"
-    category = "weak-source"
+    category = "time-only"
     priority = "P1"
     why = "A digest adds nothing that varies: two in the same moment are the same, and all can be guessed."
     instead = "registry.mint(kind)"

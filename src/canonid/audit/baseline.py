@@ -1,0 +1,132 @@
+"""The ratchet: findings that were there before are tolerated, and no others."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from canonid.audit.findings import Finding
+from canonid.audit.fingerprints import digest_of
+from canonid.errors import CanonidError
+
+DEFAULT = "canonid-baseline.json"
+_SHELVES = [f"{number:02x}" for number in range(256)]
+
+
+class BaselineError(CanonidError):
+    """The file can't be read as a baseline."""
+
+
+class Entry(NamedTuple):
+    """A finding that is tolerated. Code and symbol are for the eyes; path and fingerprint are what counts."""
+
+    path: str
+    fingerprint: str
+    code: str
+    symbol: str
+
+
+class Comparison(NamedTuple):
+    """Findings beside a baseline."""
+
+    new: list[Finding]  # not tolerated
+    old: list[Finding]  # tolerated, where they were or moved from another file
+    gone: int  # entries that nothing is left of
+    moved: int  # how many of the old ones came from another file
+
+
+def compare(baseline: Iterable[Entry], findings: Iterable[Finding]) -> Comparison:
+    """Which findings are new. Among equals of a file, those that come first in `findings` are the old ones.
+
+    One that is gone from one file and appears alike in another has moved. Questions never are new: they don't
+    count as found.
+    """
+    left = Counter((entry.path, digest_of(entry.fingerprint)) for entry in frozenset(baseline))
+    old, strange = [], []
+    for finding in findings:
+        if not finding.counts:
+            continue
+        key = finding.path, digest_of(finding.fingerprint)
+        if left[key]:
+            left[key] -= 1
+            old.append(finding)
+        else:
+            strange.append(finding)
+    gone: Counter[str] = Counter()
+    for (_, digest), count in left.items():
+        gone[digest] += count
+    new = []
+    for finding in strange:
+        digest = digest_of(finding.fingerprint)
+        if gone[digest]:
+            gone[digest] -= 1
+            old.append(finding)
+        else:
+            new.append(finding)
+    return Comparison(new, old, gone.total(), len(strange) - len(new))
+
+
+def entries(findings: Iterable[Finding]) -> list[Entry]:
+    """The baseline that tolerates these findings."""
+    counted = [each for each in findings if each.counts]
+    return sorted({Entry(each.path, each.fingerprint, each.code, each.symbol) for each in counted})
+
+
+def read(path: Path) -> list[Entry]:
+    """The entries of a baseline, in whatever order a merge has left them. BaselineError, OSError."""
+    try:
+        found = json.loads(path.read_bytes())
+        if found["version"] != 1:
+            raise BaselineError(f"{path} is a baseline of version {found['version']!r}; this one knows 1")
+        lines = [each for shelf in found["findings"].values() for each in shelf if each is not None]
+        return sorted({Entry(*[_text(each[key]) for key in Entry._fields]) for each in lines})
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        hint = "a merge may have left it broken; write it anew with --update-baseline --force"
+        raise BaselineError(f"{path} is not a baseline ({error!r}); {hint}") from None
+
+
+def write(path: Path, tolerated: Iterable[Entry]) -> None:
+    """Replaces the file at once: sorted, one finding a line, no time stamp.
+
+    Findings stand on 256 shelves, chosen by their file's name, with a line between them that never changes:
+    git merges what two branches change in different files, as long as such a line is between them.
+    """
+    shelves: dict[str, list[str]] = {shelf: [] for shelf in _SHELVES}
+    for entry in sorted(tolerated):
+        shelves[_shelf(entry.path)].append(json.dumps(entry._asdict()) + ",\n")
+    # The null is what lets the line of every finding end with a comma.
+    text = "null], ".join(f'"{shelf}": [\n{"".join(lines)}' for shelf, lines in shelves.items())
+    with tempfile.NamedTemporaryFile(
+        "w", encoding="ascii", newline="\n", dir=path.parent, delete=False
+    ) as new:
+        new.write(f'{{"version": 1, "findings": {{{text}null]}}}}\n')
+    try:
+        os.chmod(new.name, 0o644 & ~_umask())
+        os.replace(new.name, path)
+    except OSError:
+        os.unlink(new.name)
+        raise
+
+
+def _shelf(path: str) -> str:
+    return hashlib.blake2b(
+        path.encode("utf-8", "surrogatepass"), digest_size=1, usedforsecurity=False
+    ).hexdigest()
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"expected a text, got {value!r}")
+    return value

@@ -1,0 +1,113 @@
+"""Which lines have changed since a revision of git."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from canonid.audit.findings import Finding
+from canonid.errors import CanonidError, show
+
+_HUNK = re.compile(rb"@@ -\d+(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
+_ESCAPE = re.compile(rb"\\([0-7]{3}|.)", re.DOTALL)
+_LETTERS = {b"n": b"\n", b"t": b"\t", b"r": b"\r", b"a": b"\a", b"b": b"\b", b"f": b"\f", b"v": b"\v"}
+
+# What git sets for its hooks: relative to where they run, not to the folder that is asked about.
+_OF_A_HOOK = frozenset(
+    {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR", "GIT_DIFF_OPTS"}
+)
+
+
+class NoSuchRevision(CanonidError):
+    """Git doesn't know the revision, or there is no git work tree."""
+
+
+class Changes(NamedTuple):
+    """Lines by path relative to the root, with `/`, as first and last; whole files that git doesn't track."""
+
+    lines: Mapping[str, list[tuple[int, int]]]
+    untracked: frozenset[str]
+
+    def touch(self, finding: Finding) -> bool:
+        """Whether a finding stands on a line that has changed."""
+        if finding.path in self.untracked:
+            return True
+        ranges = self.lines.get(finding.path, ())
+        return any(first <= finding.end_line and finding.line <= last for first, last in ranges)
+
+
+def changes_since(root: str, revision: str) -> Changes:
+    """What differs in the work tree under `root` from where it left `revision`: from their merge base.
+
+    Where there is none, as in a shallow clone, from the revision itself. A file that was only renamed has not
+    changed. NoSuchRevision, OSError.
+    """
+    commit = _git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+    if commit is None:
+        raise NoSuchRevision(f"git knows no revision {show(revision)} in {root}")
+    name = commit.decode().strip()
+    base = _git(root, "merge-base", name, "HEAD") or commit
+    patch = _git(
+        root,
+        "-c", "core.quotePath=false",
+        "diff", "-U0", "--relative", "--find-renames", "--no-color", "--no-ext-diff", "--no-textconv",
+        "--ignore-submodules", "--src-prefix=a/", "--dst-prefix=b/", base.decode().strip(), "--", ".",
+    )  # fmt: skip
+    untracked = _git(root, "ls-files", "--others", "--exclude-standard", "-z", "--", ".")
+    if patch is None or untracked is None:
+        raise NoSuchRevision(f"git can't compare {root} with {show(revision)}")
+    lines: dict[str, list[tuple[int, int]]] = {}
+    for path, first, last in _changed(patch):
+        lines.setdefault(path, []).append((first, last))
+    return Changes(lines, frozenset(_shown(path) for path in untracked.split(b"\0") if path))
+
+
+def _git(root: str, *arguments: str) -> bytes | None:
+    """What git says, or None if it fails."""
+    # A file system monitor is a program that the repository names: an audit runs nothing of what it reads.
+    result = subprocess.run(  # noqa: S603
+        ["git", "-C", root, "--no-optional-locks", "-c", "core.fsmonitor=false", *arguments],  # noqa: S607
+        env={name: value for name, value in os.environ.items() if name not in _OF_A_HOOK},
+        capture_output=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+    return result.stdout if result.returncode == 0 else None
+
+
+def _changed(patch: bytes) -> Iterator[tuple[str, int, int]]:
+    """Path, first and last line of each hunk that leaves something. Lines of hunks are skipped by count."""
+    path = ""
+    skip = 0
+    for line in patch.split(b"\n"):
+        if skip and line[:1] in (b"+", b"-"):
+            skip -= 1
+        elif line.startswith(b"+++ "):
+            path = _path(line[4:])
+        elif hunk := _HUNK.match(line):
+            removed, first, added = (int(each) if each is not None else 1 for each in hunk.groups())
+            skip = removed + added
+            if added:
+                yield path, first, first + added - 1
+
+
+def _path(text: bytes) -> str:
+    """`b/some/path`, quoted as C does where it holds what is hard to read."""
+    # A tab follows a name that has a space.
+    name = text.rstrip(b"\t\r") if not text.startswith(b'"') else _unquoted(text.rstrip(b"\t\r")[1:-1])
+    return _shown(name.removeprefix(b"b/"))
+
+
+def _shown(path: bytes) -> str:
+    """A name as the report has it."""
+    return path.decode("utf-8", "backslashreplace")
+
+
+def _unquoted(text: bytes) -> bytes:
+    return _ESCAPE.sub(
+        lambda found: bytes([int(found[1], 8)]) if len(found[1]) == 3 else _LETTERS.get(found[1], found[1]),
+        text,
+    )

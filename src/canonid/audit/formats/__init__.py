@@ -1,0 +1,1 @@
+"""A report as text. Each format is a pure function from a report to chunks of text, and needs no other."""

@@ -1,0 +1,461 @@
+"""What a file tells that matters to others: what in it makes IDs, and whose makers it uses, and how."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from canonid.audit.evaluating import is_made, returns
+from canonid.audit.facts import Definition, Holding, Mention, Part, Production, Signature
+from canonid.audit.names import Binding, Space, resolve
+from canonid.audit.rules.building import against, judged
+from canonid.audit.templates import Field, Template, fields, literal, shown
+from canonid.audit.view import View
+from canonid.audit.wording import (
+    ACQUIRES,
+    CHOICES,
+    CLAIM,
+    CLAIMING,
+    CLASS,
+    FUNCTION,
+    RELEASES,
+    is_maker,
+    is_telling,
+    kind_of_name,
+)
+
+DEEP = 6
+PLAIN = frozenset(
+    {"staticmethod", "classmethod", "abstractmethod", "lru_cache", "cache", "final", "override"}
+)
+PLAIN_OF_CLASSES = frozenset({"final", "unique", "total_ordering", "runtime_checkable"})
+ENUMS = frozenset({"Enum", "IntEnum", "StrEnum", "Flag", "IntFlag"})
+FAILING = frozenset(
+    {
+        "AttributeError",
+        "TypeError",
+        "ImportError",
+        "ModuleNotFoundError",
+        "Exception",
+        "BaseException",
+        "NameError",
+    }
+)
+EXPECTING = re.compile(r"raises|assertRaises|suppress|hasattr")
+
+
+class Told(NamedTuple):
+    """The facts about one file that others need."""
+
+    definitions: tuple[Definition, ...] = ()
+    exports: tuple[tuple[str, str], ...] = ()
+    names: tuple[str, ...] = ()
+    stars: tuple[str, ...] = ()
+    mentions: tuple[Mention, ...] = ()
+    changed: tuple[str, ...] = ()
+    productions: tuple[Production, ...] = ()
+    holdings: tuple[Holding, ...] = ()
+
+
+def told(view: View, named: bool) -> Told:
+    """All of it. Where no name in the file says that it makes IDs (`named`), only what can be there."""
+    definitions = tuple(_definitions(view))
+    found = Told(definitions, productions=tuple(_productions(view)), holdings=tuple(_holdings(view)))
+    space = view.module.space
+    stars = tuple(space.stars)
+    if not named:
+        return found._replace(stars=stars)
+    return found._replace(
+        exports=tuple(_exports(space)),
+        names=() if not definitions or _is_open(view) else tuple(sorted(space.bindings)),
+        stars=stars,
+        mentions=tuple(_mentions(view)),
+        changed=tuple(sorted(set(_changed(view)))),
+    )
+
+
+def trace(node: ast.AST | None, space: Space, deep: int = DEEP) -> str:
+    """What an expression stands for, as a dotted name; "()" after what is called; "" if it can't be told."""
+    if deep == 0:
+        return ""
+    if isinstance(node, ast.Call):
+        called = trace(node.func, space, deep - 1)
+        return f"{called}()" if called else ""
+    if isinstance(node, ast.Await):
+        return trace(node.value, space, deep - 1)
+    if isinstance(node, ast.Attribute):
+        if isinstance(node.value, ast.Name) and node.value.id in ("self", "cls"):
+            return _own_attribute(node, space, deep)
+        base = trace(node.value, space, deep - 1)
+        return f"{base}.{node.attr}" if base else ""
+    if not isinstance(node, ast.Name):
+        return ""
+    found = space.find(node.id, node.lineno)
+    if found is None or len(found[1]) != 1:
+        return ""
+    where, (binding,) = found
+    if binding.how == "import":
+        return binding.text
+    if binding.how == "definition":
+        return f":{where.symbol}.{node.id}" if where.symbol else f":{node.id}"
+    return trace(binding.node, where, deep - 1) if binding.how == "value" else ""
+
+
+def _own_attribute(node: ast.Attribute, space: Space, deep: int) -> str:
+    """`self.manager`, where it is set once, to what a call gives. Own methods may be another class's."""
+    owner = space.enclosing_class()
+    if owner is None or node.attr in owner.bindings:
+        return ""
+    bindings = owner.fields.get(node.attr, [])
+    if len(bindings) != 1 or bindings[0].how != "value" or not isinstance(bindings[0].node, ast.Call):
+        return ""
+    return trace(bindings[0].node, owner, deep - 1)
+
+
+# What is defined
+
+
+def _definitions(view: View) -> Iterator[Definition]:
+    module = view.module
+    making = _functions_that_make(view)
+    classes = [each for each in module.spaces if isinstance(each.node, ast.ClassDef)]
+    wanted = {
+        space.symbol
+        for space in classes
+        if CLASS.search(space.node.name)  # type: ignore[attr-defined]
+        or CHOICES.search(space.node.name)  # type: ignore[attr-defined]
+        or any(
+            FUNCTION.search(name) for name, found in space.bindings.items() if found[0].how == "definition"
+        )
+    }
+    makers = bool(wanted or making)
+    for space in classes:
+        if makers and (space.symbol in wanted or _is_enum(space) or _is_base(space, classes, wanted)):
+            yield _class(view, space)
+            for name, bindings in space.bindings.items():
+                yield from _methods(view, space, name, bindings)
+    for name, bindings in module.space.bindings.items():
+        node = bindings[0].node
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            if is_maker(name) or name in making:
+                yield _function(view, module.space, name, bindings, "function")
+        elif bindings[0].how == "value" and len(bindings) == 1:
+            gives = trace(node, module.space)
+            if gives.endswith("()") and is_telling(gives) and isinstance(node, ast.Call):
+                yield Definition(
+                    name, "instance", view.place(node), _is_plain_here(view, node), False, gives=gives
+                )
+
+
+def _functions_that_make(view: View) -> set[str]:
+    """Functions and methods in which something is made."""
+    found = set()
+    for source in view.sources:
+        if source.origin.kind in ("uuid", "strong"):
+            found.add(source.space.symbol)
+    return found - {""}
+
+
+def _is_base(space: Space, classes: Iterable[Space], wanted: set[str]) -> bool:
+    """Whether a class that is wanted is made from it."""
+    return any(
+        f":{space.symbol}" in [resolve(base, other.above or other) for base in other.node.bases]
+        for other in classes
+        if other.symbol in wanted and isinstance(other.node, ast.ClassDef)
+    )
+
+
+def _is_enum(space: Space) -> bool:
+    assert isinstance(space.node, ast.ClassDef)
+    return any(_last(base) in ENUMS for base in space.node.bases)
+
+
+def _class(view: View, space: Space) -> Definition:
+    node = space.node
+    assert isinstance(node, ast.ClassDef)
+    outside = space.above or space
+    bases = tuple(
+        [
+            trace(base.value if isinstance(base, ast.Subscript) else base, outside) or f"?{_last(base)}"
+            for base in node.bases
+        ]
+    )
+    certain = (
+        isinstance(view.module.above.get(node), ast.Module)
+        and len(outside.bindings.get(node.name, [])) == 1
+        and not node.keywords
+        and all(_last(each) in PLAIN_OF_CLASSES for each in node.decorator_list)
+        and not {"__getattr__", "__getattribute__", "__init_subclass__"} & set(space.bindings)
+    )
+    document = ast.get_docstring(node, clean=False) or ""
+    claim = CLAIMING.search(node.name) or CLAIM.search(document)
+    names = {*space.bindings, *space.fields}
+    return Definition(
+        space.symbol,
+        "enum" if _is_enum(space) else "class",
+        view.place_of_name(node),
+        certain,
+        CLASS.search(node.name) is not None or any(FUNCTION.search(name) for name in space.bindings),
+        bases=bases,
+        names=tuple(sorted(names)),
+        claim=claim.group() if claim else "",
+    )
+
+
+def _methods(view: View, space: Space, name: str, bindings: list[Binding]) -> Iterator[Definition]:
+    node = bindings[0].node
+    if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        return
+    decorators = {_last(each) for each in node.decorator_list}
+    form = (
+        "static"
+        if "staticmethod" in decorators
+        else "classmethod"
+        if "classmethod" in decorators
+        else "method"
+    )
+    yield _function(view, space, name, bindings, "static" if name == "__new__" else form)
+
+
+def _function(view: View, space: Space, name: str, bindings: list[Binding], form: str) -> Definition:
+    node = bindings[0].node
+    assert isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    symbol = f"{space.symbol}.{name}" if space.symbol else name
+    certain = (
+        len(bindings) == 1
+        and isinstance(view.module.above.get(node), ast.Module | ast.ClassDef)
+        and all(_last(each) in PLAIN for each in node.decorator_list)
+        and not space.fields.get(name)
+    )
+    template = _returned(view, symbol) if name[:2] != "__" else ()
+    strong = any(field.kind in ("uuid", "strong") for field in fields(template))
+    makes = (
+        (FUNCTION.search(name) is not None and name[:4] != "get_")
+        or (strong and is_maker(name))
+        or (strong and not name.startswith("__") and len(template) <= 6 and form == "function")
+    )
+    gives = _annotated(node.returns, space) or _given(node, view, symbol)
+    return Definition(
+        symbol, form, view.place_of_name(node), certain, makes, _signature(node), _parts(template), gives
+    )
+
+
+def _signature(node: ast.FunctionDef | ast.AsyncFunctionDef) -> Signature:
+    arguments = node.args
+    positional = [each.arg for each in (*arguments.posonlyargs, *arguments.args)]
+    only = [each.arg for each in arguments.kwonlyargs]
+    required = positional[: len(positional) - len(arguments.defaults)] + [
+        name for name, default in zip(only, arguments.kw_defaults, strict=True) if default is None
+    ]
+    named = [each.arg for each in arguments.args] + only
+    return Signature(
+        tuple(positional),
+        tuple(named),
+        tuple(required),
+        arguments.vararg is not None,
+        arguments.kwarg is not None,
+    )
+
+
+def _returned(view: View, symbol: str) -> Template:
+    """What a function returns, where that is one template."""
+    function = view.module.functions.get(symbol)
+    if function is None:
+        return ()
+    body, inner = function
+    found = {
+        shown(template): template
+        for each in returns(body)
+        if each.value is not None and is_made(template := view.evaluator.template(each.value, inner))
+    }
+    return next(iter(found.values())) if len(found) == 1 else ()
+
+
+def _given(node: ast.AST, view: View, symbol: str) -> str:
+    """The class of an instance that a function makes and returns."""
+    function = view.module.functions.get(symbol)
+    if function is None:
+        return ""
+    values = [each.value for each in returns(node)]
+    found = {trace(value, function[1]) for value in values if isinstance(value, ast.Call)}
+    given = found.pop() if len(found) == 1 and len(values) == 1 else ""
+    return given if given.endswith("()") and is_telling(given) else ""
+
+
+def _annotated(node: ast.AST | None, space: Space) -> str:
+    """What an annotation says that a function gives, where it is a class that makes IDs."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.isidentifier():
+        node = ast.copy_location(ast.Name(node.value, ast.Load()), node)
+    found = trace(node, space)
+    return f"{found}()" if found and CLASS.search(found.rpartition(".")[2].lstrip(":")) else ""
+
+
+def _parts(template: Template) -> tuple[Part, ...]:
+    return tuple(
+        [
+            Part("", part) if isinstance(part, str) else Part(part.kind, part.name, part.bits)
+            for part in template[:16]
+        ]
+    )
+
+
+def _is_plain_here(view: View, node: ast.AST) -> bool:
+    statement = view.module.above.get(node)
+    return statement is not None and isinstance(view.module.above.get(statement), ast.Module)
+
+
+# What is handed on
+
+
+def _exports(space: Space) -> Iterator[tuple[str, str]]:
+    for name, bindings in space.bindings.items():
+        if len(bindings) != 1:
+            continue
+        (binding,) = bindings
+        if binding.how == "import":
+            if is_telling(name) or is_telling(binding.text):
+                yield name, binding.text
+        elif binding.how == "value" and isinstance(binding.node, ast.Name | ast.Attribute):
+            target = trace(binding.node, space)
+            if target and (is_telling(name) or is_telling(target)):
+                yield name, target
+
+
+def _is_open(view: View) -> bool:
+    """Whether names may come into the module that its text doesn't show."""
+    if "__getattr__" in view.module.space.bindings:
+        return True
+    return any(
+        isinstance(node, ast.Name)
+        and node.id in ("globals", "exec", "vars", "locals")
+        or isinstance(node, ast.Attribute)
+        and node.attr == "modules"
+        for node, _ in view.module.references
+    )
+
+
+def _changed(view: View) -> Iterator[str]:
+    """Attributes that are set on something else than `self`."""
+    for node in view.module.above:
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            if not (isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")):
+                yield node.attr
+    for call, space in view.module.calls:
+        if _last(call.func) in ("setattr", "delattr", "object") and len(call.args) > 1:
+            name = call.args[1]
+            if isinstance(name, ast.Constant):
+                yield str(name.value)
+            elif is_telling(trace(call.args[0], space)):
+                yield "*"
+
+
+# What is used
+
+
+def _mentions(view: View) -> Iterator[Mention]:
+    for call, space in view.module.calls:
+        if isinstance(call.func, ast.Name | ast.Attribute) and (target := trace(call.func, space)):
+            if is_telling(target):
+                named = tuple([each.arg for each in call.keywords if each.arg is not None])
+                positional = [each for each in call.args if not isinstance(each, ast.Starred)]
+                more = len(positional) < len(call.args) or len(named) < len(call.keywords)
+                yield _mention(view, "call", target, call, space)._replace(
+                    positional=len(positional), named=named, open=more
+                )
+    for node, space in view.module.references:
+        if (
+            isinstance(node, ast.Attribute)
+            and CHOICES.search(_last(node.value))
+            and not node.attr.startswith("_")
+        ):
+            if target := trace(node, space):
+                yield _mention(view, "member", target, node, space)
+    for space in view.module.spaces:
+        for bindings in space.bindings.values():
+            for binding in bindings:
+                if (
+                    binding.how == "import"
+                    and isinstance(binding.node, ast.ImportFrom)
+                    and is_telling(binding.text)
+                ):
+                    yield _mention(view, "import", binding.text, binding.node, space)
+
+
+def _mention(view: View, how: str, target: str, node: ast.expr | ast.ImportFrom, space: Space) -> Mention:
+    normal = target if isinstance(node, ast.ImportFrom) else ast.unparse(node)[:500]
+    return Mention(how, target, view.place(node), space.symbol, normal, guarded=_is_guarded(view, node))
+
+
+def _is_guarded(view: View, node: ast.AST) -> bool:
+    below: ast.AST = node
+    for above in view.module.upwards(node):
+        match above:
+            case ast.Try(body=body, handlers=handlers) if below in body:
+                for each in handlers:
+                    caught = each.type.elts if isinstance(each.type, ast.Tuple) else [each.type]
+                    if any(one is None or _last(one) in FAILING for one in caught):
+                        return True
+            case ast.With(items=items) | ast.AsyncWith(items=items):
+                if any(EXPECTING.search(_last(item.context_expr)) for item in items):
+                    return True
+            case ast.If(test=test) | ast.IfExp(test=test):
+                if below is not test and any(
+                    _last(each) in ("hasattr", "callable", "getattr", "TYPE_CHECKING", "version_info")
+                    for each in ast.walk(test)
+                ):
+                    return True
+            case ast.Call(func=func) if below is not func and EXPECTING.search(_last(func)):
+                return True
+        below = above
+    return False
+
+
+# What is made, taken and given back
+
+
+def _productions(view: View) -> Iterator[Production]:
+    for text in view.texts:
+        if (
+            text.sink.how not in ("name", "argument")
+            or judged(text) != "certain"
+            or against(text) is not None
+        ):
+            continue
+        if kind := kind_of_name(text.sink.name):
+            yield Production(
+                kind,
+                _parts(text.template),
+                view.place(text.node),
+                text.space.symbol,
+                ast.unparse(text.node)[:500],
+            )
+
+
+def _holdings(view: View) -> Iterator[Holding]:
+    for call, space in view.module.calls:
+        func = call.func
+        if (
+            not isinstance(func, ast.Attribute)
+            or not call.args
+            or not (func.attr in ACQUIRES or func.attr in RELEASES)
+        ):
+            continue
+        template = view.evaluator.template(call.args[0], space)
+        if literal(template) and fields(template) and len(template) <= 12:
+            yield Holding(
+                func.attr in RELEASES,
+                ast.unparse(func.value)[:100],
+                func.attr,
+                _parts(template),
+                view.place(call),
+                space.symbol,
+                ast.unparse(call)[:500],
+            )
+
+
+def _last(node: ast.AST | None) -> str:
+    if isinstance(node, ast.Call | ast.Subscript):
+        return _last(node.func if isinstance(node, ast.Call) else node.value)
+    return node.id if isinstance(node, ast.Name) else getattr(node, "attr", "")

@@ -1,0 +1,94 @@
+"""By what names code makes IDs, and of which kind an ID is by its name."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+_ID = r"(?:u?u?id|guid|ulid|identifier)"
+_VERB = r"(?:generate|gen|make|new|create|next|mint|issue|allocate|build|fresh|random|unique)"
+_ROLE = r"(?:generator|manager|factory|provider|maker|minter|allocator|service|registry|issuer|authority|gen)"
+_CAMEL_ROLE = (
+    r"(?:Generator|Manager|Factory|Provider|Maker|Minter|Allocator|Service|Registry|Issuer|Authority|Gen)"
+)
+FUNCTION = re.compile(
+    rf"^_*(?:async_)?{_VERB}_(?:(\w+?)_)?{_ID}s?(?:_(?:for|from|of|with)_\w+|_str|_hex)?$"
+    rf"|^_*(?:generate|make|new|create|next|mint)(\w*?)(?:Id|ID|Uuid|UUID|Guid|GUID)s?$"
+)
+CLASS = re.compile(
+    rf"(?:^|[a-z0-9_])(?:Id|ID|Uuid|UUID|Guid|GUID|Ulid|ULID|Identifier)s?_?{_CAMEL_ROLE}(?:V\d+|Impl)?s?$"
+    rf"|^(?:U?UID|Guid|GUID|Ulid|ULID){_CAMEL_ROLE}$"
+)
+HOLDER = re.compile(rf"(?:^|_){_ID}s?_{_ROLE}s?$|^_*{_VERB}_?{_ID}s?$")
+CHOICES = re.compile(
+    r"(?:^|[a-z0-9_])(?:Id|ID|Uuid|UUID|Identifier)_?(?:Type|Kind|Format|Prefix|Style|Category|Scheme|Source)(?:e?s)?$"
+)
+_ENDING = re.compile(
+    r"_?(?:u?u?id|guid|ulid|oid|pk|identifier)s?(?:_str|_hex)?$|(?:Id|ID|Uuid|UUID|Guid|GUID)s?$"
+)
+CLAIM = re.compile(
+    r"single source of truth|\bSSOT\b|\bcanonical\b|\bthe only\b|\bunified\b|\bcentrali[sz]ed\b|\bcentral\b"
+    r"|one true\b|\bauthoritative\b|source of truth",
+    re.I,
+)
+CLAIMING = re.compile(r"Unified|Central|Canonical|Universal|SSOT|Authoritative")
+
+ACQUIRES = frozenset({"acquire", "register", "subscribe", "lock", "attach", "track", "reserve", "claim"})
+RELEASES = frozenset(
+    {"release", "unregister", "unsubscribe", "unlock", "detach", "untrack", "deregister", "unclaim"}
+)
+_HOLDS = re.compile(rf"\.(?:{'|'.join(sorted(RELEASES))})\(\s*[fF]?[\"']".encode())
+
+# What the text of a file must hold to be of interest to others; a pattern for each beginning, since `re`
+# finds a text that begins with the same letters many times faster.
+_MARKS = tuple(
+    [
+        re.compile(pattern.encode())
+        for pattern in (
+            *[
+                rf"{verb}_(?:\w{{1,40}}_)?(?:uu|u|gu)?(?:id|lid|identifier)s?\b"
+                for verb in ("generate", "gen", "make", "new", "create", "next", "mint", "issue", "allocate", "build")
+            ],
+            *[rf"{verb}_(?:\w{{1,40}}_)?(?:uu|u|gu)?ids?\b" for verb in ("fresh", "random", "unique")],
+            *[rf"{word}s?_?{_CAMEL_ROLE}" for word in ("Id", "ID", "Uuid", "UUID", "Guid", "GUID", "Ulid", "Identifier")],
+            r"I[Dd](?:Type|Kind|Format|Prefix|Category|Scheme)",
+            rf"id_{_ROLE}\b",
+        )
+    ]
+)  # fmt: skip
+
+
+def concerns_others(data: bytes) -> bool:
+    """Whether a file may define, call or hand on something that makes IDs, by the names in it."""
+    return any([mark.search(data) is not None for mark in _MARKS])
+
+
+def holds(data: bytes) -> bool:
+    """Whether a file may give back what it holds under a text that it puts together on the spot."""
+    return _HOLDS.search(data) is not None
+
+
+@lru_cache(maxsize=20_000)
+def is_telling(dotted: str) -> bool:
+    """Whether a part of a dotted name says that it makes IDs, or holds what does."""
+    return any([is_maker(part) for part in dotted.replace("()", "").lstrip(".:").split(".")])
+
+
+def is_maker(name: str) -> bool:
+    return any([pattern.search(name) is not None for pattern in (FUNCTION, CLASS, HOLDER, CHOICES)])
+
+
+def kind_of_function(name: str) -> str:
+    """The "thread" of `generate_thread_id`; "" where no kind is said."""
+    found = FUNCTION.search(name)
+    return _snake(found[1] or found[2] or "") if found else ""
+
+
+@lru_cache(maxsize=20_000)
+def kind_of_name(name: str) -> str:
+    """The "thread" of `thread_id` and `threadId`; "" where no kind is said."""
+    return _snake(_ENDING.sub("", name))
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).strip("_").lower()

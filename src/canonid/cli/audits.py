@@ -1,0 +1,257 @@
+"""`canonid audit …`. The audit itself is imported only by who runs it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from canonid.cli.ids import Command
+from canonid.errors import UnknownName, show
+
+if TYPE_CHECKING:
+    from canonid.audit.findings import Finding
+    from canonid.audit.formats.terminal import Screen
+    from canonid.audit.report import Report
+
+FORMATS = ("text", "json", "jsonl", "sarif", "markdown", "html")
+PIPED = 100  # columns where there is no terminal
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "path", nargs="*", metavar="PATH", help="folders and files (default: the current folder)"
+    )
+    parser.add_argument("--format", choices=FORMATS, help="default: text, for people; --json is jsonl")
+    parser.add_argument("-o", "--output", metavar="FILE", help="write there instead of standard output")
+    parser.add_argument(
+        "--explain", metavar="CODE", help="a rule: why, what instead, examples; audits nothing"
+    )
+    parser.add_argument("--show-ignored", action="store_true", help="what only looks like a finding, and why")
+    parser.add_argument(
+        "--since", metavar="REV", help="only what stands on lines changed since a git revision"
+    )
+    parser.add_argument(
+        "--baseline", metavar="FILE", help="tolerate the findings in this file, and no others"
+    )
+    parser.add_argument(
+        "--update-baseline",
+        action="store_true",
+        help="write the baseline, or take out of it what is gone (default FILE: canonid-baseline.json)",
+    )
+    parser.add_argument("--force", action="store_true", help="--update-baseline also takes in what is new")
+    parser.add_argument("--exit-zero", action="store_true", help="0 although there are findings")
+    parser.add_argument("--root", metavar="DIR", help="what paths are relative to (default: PATH)")
+    parser.add_argument("--workers", type=_workers, metavar="N", help="processes (default: one a core)")
+    parser.add_argument("--no-cache", action="store_true", help="look at every file anew")
+
+
+def _workers(text: str) -> int:
+    if not re.fullmatch(r"[1-9][0-9]{0,2}", text):
+        raise argparse.ArgumentTypeError(f"expected a number from 1, got {show(text)}")
+    return int(text)
+
+
+def _audit(options: argparse.Namespace) -> int:
+    if options.explain:
+        return _explain(options.explain)
+    if contradiction := _contradiction(options):
+        print(f"canonid: {contradiction}", file=sys.stderr)
+        return 2
+    report = _audited(options)
+    if options.update_baseline:
+        return _update(report, options)
+    report = _narrowed(report, options)
+    with _output(options.output) as output:
+        for chunk in _formatted(report, options, output):
+            output.write(chunk)
+    return _code(report.findings, options)
+
+
+def _contradiction(options: argparse.Namespace) -> str:
+    if options.force and not options.update_baseline:
+        return "--force goes with --update-baseline"
+    if options.since and options.update_baseline:
+        return "--update-baseline needs all findings, not those --since a revision"
+    if options.show_ignored and _format(options) in ("jsonl", "sarif"):
+        return f"--show-ignored has no place in {_format(options)}; use json"
+    return ""
+
+
+def _format(options: argparse.Namespace) -> str:
+    return options.format or ("jsonl" if options.json else "text")
+
+
+def _explain(code: str) -> int:
+    from canonid.audit.formats.terminal import explanation
+    from canonid.audit.rules import BY_CODE
+
+    rule = BY_CODE.get(code.upper())
+    if rule is None:
+        raise UnknownName(f"there is no rule {show(code)}; there are {', '.join(sorted(BY_CODE))}")
+    sys.stdout.writelines(explanation(rule, _screen(sys.stdout).columns))
+    return 0
+
+
+def _audited(options: argparse.Namespace) -> Report:
+    from canonid.audit.auditing import audit
+    from canonid.audit.cache import Cache, default_folder
+    from canonid.cli.progress import Bar
+
+    folder = None if options.no_cache else default_folder()
+    cache = Cache(folder) if folder else None
+    with Bar() as bar:
+        return audit(
+            options.path or ["."], root=options.root, workers=options.workers, cache=cache, progress=bar
+        )
+
+
+# Old and new
+
+
+def _narrowed(report: Report, options: argparse.Namespace) -> Report:
+    """The report with what is asked for alone: what the baseline doesn't tolerate, on lines that changed."""
+    findings = report.findings
+    if options.since:
+        from canonid.audit.changes import changes_since
+
+        changes = changes_since(report.root, options.since)
+        # Of equals, the baseline's are those on lines that stayed.
+        findings = sorted(findings, key=changes.touch)
+    if options.baseline:
+        from canonid.audit.baseline import compare, read
+
+        compared = compare(read(Path(options.baseline)), findings)
+        findings = compared.new
+        if compared.gone:
+            told = f"{compared.gone} of the baseline are gone; take them out with --update-baseline"
+            print(f"canonid: {told}", file=sys.stderr)
+    if options.since:
+        findings = [finding for finding in findings if changes.touch(finding)]
+    return report._replace(findings=sorted(findings, key=_in_order))
+
+
+def _in_order(finding: Finding) -> tuple[object, ...]:
+    return finding.path, finding.line, finding.column, finding.code
+
+
+def _update(report: Report, options: argparse.Namespace) -> int:
+    """Writes what is tolerated from now on: what was and is still there, or everything the first time."""
+    from canonid.audit.baseline import DEFAULT, compare, entries, read, write
+    from canonid.audit.formats.terminal import listed
+
+    path = Path(options.baseline or DEFAULT)
+    if options.force or not path.exists():
+        tolerated = entries(report.findings)
+        write(path, tolerated)
+        print(f"canonid: {path} tolerates {len(tolerated)} findings", file=sys.stderr)
+        return 0
+    compared = compare(read(path), report.findings)
+    tolerated = entries(compared.old)
+    write(path, tolerated)
+    told = f"{compared.gone} gone, {compared.moved} moved, {len(compared.new)} new and not taken in"
+    print(f"canonid: {path} tolerates {len(tolerated)} findings; {told}", file=sys.stderr)
+    sys.stdout.writelines(listed(compared.new, _screen(sys.stdout)))
+    return _code(compared.new, options)
+
+
+def _code(findings: Iterable[Finding], options: argparse.Namespace) -> int:
+    counted = [finding for finding in findings if finding.counts]
+    if any(finding.category == "broken-file" for finding in counted):
+        return 3
+    return 1 if counted and not options.exit_zero else 0
+
+
+# Output
+
+
+@contextmanager
+def _output(path: str | None) -> Iterator[TextIO]:
+    if path is None:
+        yield sys.stdout
+        return
+    with open(path, "w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
+        yield file
+
+
+def _formatted(report: Report, options: argparse.Namespace, output: TextIO) -> Iterator[str]:
+    from canonid.audit.excerpts import lines_below
+    from canonid.audit.rules import BY_CODE
+
+    name = _format(options)
+    if name != "text" and output is sys.stdout:
+        output.reconfigure(encoding="utf-8")  # type: ignore[attr-defined]
+    lines_of = lines_below(report.root)
+    if name in ("json", "jsonl"):
+        from canonid.audit.formats.records import jsonl, one_json
+
+        return jsonl(report) if name == "jsonl" else one_json(report, ignored=options.show_ignored)
+    if name == "sarif":
+        from importlib.metadata import version
+
+        from canonid.audit.formats.sarif import sarif
+
+        return sarif(report, BY_CODE, version("canonid"))
+    if name == "markdown":
+        from canonid.audit.formats.markdown import markdown
+
+        return markdown(report, BY_CODE, lines_of, ignored=options.show_ignored)
+    if name == "html":
+        from canonid.audit.formats.html import html
+
+        return html(report, BY_CODE, lines_of, ignored=options.show_ignored)
+    from canonid.audit.formats.terminal import ignored, listed, terminal
+
+    screen = _screen(output)
+    if options.show_ignored:
+        return ignored(report)
+    if options.since or options.baseline:
+        return listed(report.findings, screen)
+    return terminal(report, BY_CODE, lines_of, screen, _next_steps(report, options.path))
+
+
+def _screen(output: TextIO) -> Screen:
+    from canonid.audit.formats.terminal import Screen
+
+    if not output.isatty():
+        return Screen(PIPED)
+    import shutil
+
+    columns, rows = shutil.get_terminal_size()
+    colour = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return Screen(columns, rows, colour)
+
+
+def _next_steps(report: Report, paths: Sequence[str]) -> list[str]:
+    import shlex
+
+    from canonid.audit.formats.totals import worst
+
+    counted = [*worst(report), *[finding for finding in report.findings if finding.counts]]
+    if not counted:
+        return ["Nothing was found that counts."]
+    command = shlex.join(["canonid", "audit", *paths])
+    return [
+        f"canonid audit --explain {counted[0].code}  # what to do instead",
+        f"{command} --format html -o audit.html  # every finding",
+        f"{command} --update-baseline  # from now on, only new ones fail",
+    ]
+
+
+COMMAND = Command(
+    "audit",
+    "find every way a codebase makes, cuts and reads IDs",
+    "Looks at Python code without importing it, and needs no configuration and no network.\n"
+    "Findings are certain or likely; questions are for a person to answer and never fail.",
+    "canonid audit\n"
+    "canonid audit src --format html -o audit.html\n"
+    "canonid audit --update-baseline\n"
+    "canonid audit --baseline canonid-baseline.json --since origin/main",
+    _arguments,
+    _audit,
+)
