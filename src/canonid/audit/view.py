@@ -104,6 +104,10 @@ class View:
         """Every place that names an ID, in the order of the source."""
         return uses_in(self.module)
 
+    def uses_at(self, whole: ast.expr) -> list[Use]:
+        """Those within an expression."""
+        return [self._uses_by_node[node] for node in ast.walk(whole) if node in self._uses_by_node]
+
     def references_to(self, name: str) -> list[tuple[ast.Name, Space]]:
         """Where a name is read, in all scopes."""
         return self._references.get(name, [])
@@ -168,6 +172,10 @@ class View:
                     if isinstance(argument, ast.Name):
                         found[space, argument.id] = Sink("argument", "lock_token", "set")
         return found
+
+    @cached_property
+    def _uses_by_node(self) -> dict[ast.AST, Use]:
+        return {use.node: use for use in self.uses}
 
     @cached_property
     def _references(self) -> dict[str, list[tuple[ast.Name, Space]]]:
