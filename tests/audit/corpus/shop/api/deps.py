@@ -20,7 +20,7 @@ async def correlation(request: Request, call_next):
 
 
 def store_of(store_id: str, request_id: str = Depends(get_request_id)) -> str:
-    if not store_id.startswith(("store_", "st_")):  #! reader
+    if not store_id.startswith(("store_", "st_")):  #! reader ~conflict
         raise HTTPException(404)
     return store_id
 

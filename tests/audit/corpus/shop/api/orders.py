@@ -9,7 +9,7 @@ import httpx
 from fastapi import APIRouter, BackgroundTasks, Depends, HTTPException, Response, WebSocket
 from fastapi.responses import FileResponse, RedirectResponse
 
-from shop.api.deps import get_request_id
+from api.deps import get_request_id
 
 router = APIRouter(prefix="/orders")
 logger = logging.getLogger(__name__)
@@ -22,7 +22,7 @@ async def notify(order_id: str) -> None:
 
 @router.post("/")
 async def create_order(body: dict, background: BackgroundTasks, request_id: str = Depends(get_request_id)):
-    order_id = f"ord_{uuid4().hex}"  #! direct-uuid hand-made
+    order_id = f"ord_{uuid4().hex}"  #! direct-uuid hand-made ~conflict
     lines = [{**line, "id": f"{order_id}:{index}"} for index, line in enumerate(body["lines"])]  #! hand-made
     background.add_task(notify, order_id)
     return {"id": order_id, "lines": lines, "request": request_id}
@@ -68,7 +68,7 @@ async def invoice(order_id: str):
 @router.get("/carts/{cart_id}")
 async def read_cart(cart_id: str, response: Response):
     try:
-        cart_uuid = UUID(cart_id)  #! reader
+        cart_uuid = UUID(cart_id)  #! reader conflict
     except ValueError:
         raise HTTPException(422) from None
     body = f"cart {cart_uuid}"  #! none: a text for people

@@ -4,7 +4,7 @@ import os.path
 import re
 import uuid
 
-ORDER = re.compile(r"ord_(?P<hex>[0-9a-f]{10})")
+ORDER = re.compile(r"ord_(?P<hex>[0-9a-f]{10})")  #! ~reader
 PHONE = re.compile(r"^\+?\d{7,15}$")
 
 
@@ -47,7 +47,7 @@ def is_guest(customer_id: str) -> bool:
 
 
 def numeric(product_id):
-    return product_id.isdigit()  #! reader
+    return product_id.isdigit()  #! reader ~conflict
 
 
 def as_number(product_id):
@@ -55,7 +55,7 @@ def as_number(product_id):
 
 
 def is_old(invoice_id):
-    if len(invoice_id) == 12:  #! reader
+    if len(invoice_id) == 12:  #! reader ~conflict
         return True
     return False
 

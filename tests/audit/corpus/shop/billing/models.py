@@ -15,7 +15,7 @@ class Base(DeclarativeBase):
     pass
 
 
-def generate_uuid():
+def generate_uuid():  #! ~competing-system
     return str(uuid.uuid4())  #! direct-uuid
 
 
@@ -37,7 +37,7 @@ class Payment(Base):
     id: Mapped[str] = mapped_column(String(36), primary_key=True, default=generate_uuid)
     ref: Mapped[str] = mapped_column(String(12), default=lambda: uuid.uuid4().hex[:12])  #! direct-uuid truncated
     event_id: Mapped[uuid.UUID] = mapped_column(server_default=text("gen_random_uuid()"))  #! direct-uuid
-    batch_id: Mapped[uuid.UUID] = mapped_column(server_default=func.gen_random_uuid())  #! direct-uuid
+    batch_id: Mapped[uuid.UUID] = mapped_column(server_default=func.gen_random_uuid())  #! direct-uuid ~conflict
     payment_id: Mapped[str] = mapped_column(String(26), default=lambda: str(ULID()))  #! strong-source
     invoice_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("invoices.id"))
     paid_at: Mapped[datetime] = mapped_column(server_default=func.now())  #! none: a time

@@ -23,7 +23,7 @@ def _digits(count):
 
 
 def order_id():
-    return f"ord_{_token()}"  #! hand-made
+    return f"ord_{_token()}"  #! hand-made ~conflict
 
 
 def order_number():
@@ -45,7 +45,7 @@ def credit_note_id(invoice_id):
 
 def refund_id(order_id):
     digest = hashlib.sha1(f"{order_id}{time.time()}".encode())  #! ~time-only ~hand-made
-    return digest.hexdigest()[:10]  #! truncated ~time-only
+    return digest.hexdigest()[:10]  #! truncated ~time-only ~conflict
 
 
 def gift_card_id():
@@ -65,7 +65,7 @@ def label_id():
 
 
 def parcel_id():
-    return uuid.uuid4().int % 10**8  #! direct-uuid truncated
+    return uuid.uuid4().int % 10**8  #! direct-uuid truncated ~conflict
 
 
 def pallet_id():
@@ -98,7 +98,7 @@ def shelf_id(name):
 
 
 def batch_id(orders):
-    return "batch" + str(len(orders))  #! weak-source hand-made
+    return "batch" + str(len(orders))  #! weak-source hand-made ~conflict
 
 
 def reservation_id(store_id):
@@ -111,7 +111,7 @@ def coupon_id():
     return code
 
 
-class Numbering:
+class Numbering:  #! ~competing-system
     """Gives each order the next number."""
 
     prefix = "ORD"

@@ -43,11 +43,11 @@ class Line:
 class Refund:
     charge_id: str
     refund_id: str = ""
-    attempt_id: UUID = field(default_factory=uuid4)  #! direct-uuid
+    attempt_id: UUID = field(default_factory=uuid4)  #! direct-uuid ~conflict
 
     def __post_init__(self) -> None:
         if not self.refund_id:
-            self.refund_id = f"{self.charge_id}_refund"  #! hand-made
+            self.refund_id = f"{self.charge_id}_refund"  #! hand-made ~conflict
 
 
 @attrs.define
@@ -58,7 +58,7 @@ class Shipment:
 
     @parcel_id.default
     def _parcel_id(self) -> str:
-        return str(random.randint(10_000_000, 99_999_999))  #! weak-source
+        return str(random.randint(10_000_000, 99_999_999))  #! weak-source ~conflict
 
 
 @attr.s

@@ -2,7 +2,7 @@ import uuid
 
 import pytest
 
-from shop.billing.numbers import order_id
+from billing.numbers import order_id
 
 
 @pytest.fixture

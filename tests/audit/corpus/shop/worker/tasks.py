@@ -9,7 +9,7 @@ from datetime import date, datetime
 
 from celery import chain, shared_task
 
-from shop.billing import numbers
+from billing import numbers
 
 logger = logging.getLogger(__name__)
 STARTED = time.time()  #! none: a time
@@ -40,7 +40,7 @@ def on_demand(shop_id):
 @shared_task(name="shop.settle")
 def settle(shop_id, cache):
     token = uuid.uuid4().hex  #! none: lock token
-    if not cache.set(f"lock:settle:{shop_id}", token, nx=True, ex=60):
+    if not cache.set(f"lock:settle:{shop_id}", token, nx=True, ex=60):  #! ~hand-made
         return None
     settlement_id = "-".join(["set", shop_id, datetime.utcnow().strftime("%Y%m%d")])  #! time-only hand-made
     logger.info("settlement %s", settlement_id)
@@ -51,7 +51,7 @@ def settle(shop_id, cache):
 def import_feed(url, redis):
     run_id = uuid.uuid4().hex[:8]  #! direct-uuid truncated
     logger.info("[%s] reading %s", run_id, url)
-    redis.hset(f"import:{run_id}", mapping={"url": url})
+    redis.hset(f"import:{run_id}", mapping={"url": url})  #! ~hand-made
     return run_id
 
 
@@ -64,13 +64,13 @@ def place(cart_id):
 
 @shared_task
 def reserve(order_id):
-    attempt_id = f"{order_id}-{random.randint(0, 9999)}"  #! weak-source hand-made
+    attempt_id = f"{order_id}-{random.randint(0, 9999)}"  #! weak-source hand-made ~conflict
     return attempt_id
 
 
 @shared_task
 def charge(attempt_id):
-    order_id, attempt = attempt_id.rsplit("-", 1)  #! reader
+    order_id, attempt = attempt_id.rsplit("-", 1)  #! reader ~conflict
     return order_id, int(attempt)
 
 
