@@ -48,7 +48,20 @@ _AROUND = (
     rb"(?:[iI][dD]|ID)_?(?:RE|re|[rR]eg|REG|[pP]attern|PATTERN|rx|RX|expr)",
     rb"(?:[rR]egexp?|REGEXP?|[pP]attern|PATTERN|RE|re)_(?:\w+_)?(?:id|ID)\b",
 )
-_PATTERNS = [re.compile(pattern) for pattern in (*_RETURNED, _GATHERED, _COUNTED, *_MADE, *_TAKEN, *_AROUND)]
+_ID = rb"(?:[iI]d|ID|identifier|pk)(?:_hex|_str)?s?\b"
+_MIXED = (
+    *[
+        name + rb"[\"'\])]*\s*(?:==|!=|not in\b|in\b)\s*[\w.\[\]\"'(]*?" + _ID for name in _NAMES
+    ],  # compared with another one
+    rb"/[^\n]{0,80}?(?:\{[^{}\n]*?|%s?[\"'] ?%[^\n]*?|[\"'] \+ [^\n]*?)" + _ID,  # a part of a URL or path
+    rb"=\{[^{}\n]*?" + _ID,
+    rb"(?:join|joinpath|Path)\([^\n]*?" + _ID,
+    rb" / (?:str\()?[\w.\[\]\"']*?" + _ID,
+    rb"(?:SELECT|INSERT|UPDATE|DELETE|WHERE|select|insert|update|delete|where) [^;]{0,400}?" + _ID,
+)
+_PATTERNS = [
+    re.compile(pattern) for pattern in (*_RETURNED, _GATHERED, _COUNTED, *_MADE, *_TAKEN, *_AROUND, *_MIXED)
+]
 
 
 def needs_tree(data: bytes) -> bool:
