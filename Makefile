@@ -5,9 +5,9 @@ PORT ?= 8100
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help run test check setup browser matrix bench clean
+.PHONY: help run test check setup browser matrix bench audit-quality clean
 help:            ## what can be made
-	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*##/\t/'
+	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/'
 
 run: setup       ## the golden path at a printed local address
 	@PYTHONPATH=examples/goldenpath $(BIN)/python -m goldenpath --port $(PORT)
@@ -50,6 +50,9 @@ bench: setup     ## canonid beside other ways: cleaning up, scopes, WebSockets, 
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
 	@$(BIN)/python benchmarks/websockets.py --quick
 	@$(BIN)/python benchmarks/ids.py --quick
+
+audit-quality: setup  ## recall and precision of the audit over its labelled corpus
+	@$(BIN)/python tests/audit/quality.py
 
 clean:           ## forget the environment and what the golden path stored
 	rm -rf $(VENV) .venv-3.1* var .mypy_cache .ruff_cache .pytest_cache .hypothesis

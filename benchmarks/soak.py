@@ -65,12 +65,16 @@ GAVE_UP = (OSError, EOFError, TimeoutError, InvalidHandshake, httpx.HTTPError)
 
 
 class Began(NamedTuple):
-    """A run that a server told of; `keep` is what happens when nobody watches."""
+    """A run that a server told of; `keep` is what happens when nobody watches.
+
+    `asked` is when the server took up the wish for it, by the clock that all processes share. Its session may
+    be logged out between that and its first step.
+    """
 
     process: Process
     thread: str
     keep: str
-    at: float
+    asked: float
 
 
 class Books:
@@ -133,8 +137,8 @@ class Process:
                     serves.set()
                 case ["fenced"]:
                     self.fences += 1
-                case ["began", run, thread, keep]:
-                    books.runs[run] = Began(self, thread, keep, time.monotonic())
+                case ["began", run, thread, keep, asked]:
+                    books.runs[run] = Began(self, thread, keep, float(asked))
                 case ["accepted", run, seq]:
                     books.last[run] = time.monotonic()
                     books.accepted[run] = max(int(seq), books.accepted[run])
@@ -258,11 +262,9 @@ class Soak:
                 await self.break_servers()
                 self.over = True
                 await asyncio.gather(*clients)
-                await self._until(lambda: self._is_given_back(tasks))
+                left, keys, channels = await self._left_at_last(tasks)
                 if following.done():
                     following.result()
-                left = [await self._left(process, tasks) for process in self.processes]
-                keys, channels = await self._keys(), await self._channels()
             finally:
                 for task in (*clients, following):
                     task.cancel()
@@ -281,19 +283,20 @@ class Soak:
             await self.http.aclose()
             await self.redis.aclose()
 
-    async def _until(self, condition: Callable[[], Awaitable[bool]]) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(SETTLING):
-                while not await condition():  # noqa: ASYNC110 - servers are asked, they have no event here
-                    await asyncio.sleep(0.5)
-
     # What is left
 
-    async def _is_given_back(self, tasks: int) -> bool:
-        for process in self.processes:
-            if await self._left(process, tasks):
-                return False
-        return not await self._keys() and not await self._channels()
+    async def _left_at_last(self, tasks: int) -> tuple[list[Counter[str]], list[str], list[str]]:
+        """What is left in servers, keys and channels: the first look that finds nothing, or the last.
+
+        A server that is idle has more tasks than usual for the moment of a beat.
+        """
+        until = time.monotonic() + SETTLING
+        while True:
+            left = [await self._left(process, tasks) for process in self.processes]
+            keys, channels = await self._keys(), await self._channels()
+            if not any((*left, keys, channels)) or time.monotonic() > until:
+                return left, keys, channels
+            await asyncio.sleep(0.5)
 
     async def _left(self, process: Process, tasks: int) -> Counter[str]:
         """What a server still holds of clients, messages and runs."""
@@ -367,7 +370,10 @@ class Soak:
             case 1006:
                 return stay.process.killed
             case 1013:  # its closer was killed or stands still
-                return stay.reason.startswith("the session is being closed")
+                if stay.reason.startswith("the session is being closed"):
+                    return True
+                # What was under way when a process was stopped has timed out when it goes on.
+                return stay.process.stood and "a store does not answer" in stay.reason
             case 1012:
                 return stay.process.fences > 0
             case 4401:
@@ -403,7 +409,7 @@ class Soak:
                     if outcome not in ("run_lost", "run_cancelled", "run_gone"):
                         found.append(f"{outcome} of {run}")
                     continue
-                process, thread, keep, at = self.books.runs[run]
+                process, thread, keep, asked = self.books.runs[run]
                 wanted = (
                     outcome in ("run_completed", "run_gone")
                     or (outcome == "run_lost" and (process.killed or process.fences))
@@ -412,7 +418,7 @@ class Soak:
                         and (
                             run in self.asked_to_cancel
                             or keep != "continue"
-                            or self.logouts.get(thread, 0.0) >= at
+                            or self.logouts.get(thread, 0.0) >= asked
                             or process.fences
                         )
                     )
@@ -450,17 +456,20 @@ class Tab:
             if thread != self._person.thread:
                 continue
             last, accepted = seen.last_seq.get(run, 0), soak.books.accepted[run]
-            if last < accepted and not self._was_in_time(run):
+            in_time = self._was_in_time(run)
+            if last < accepted and not in_time:
                 self.late += 1
             elif last < accepted:
                 found.append(f"{run} at {process.name}: {last} of {accepted}, then {seen.outcomes.get(run)}")
+            elif run not in seen.finished and not (in_time or run in seen.last_seq):
+                self.late += 1  # its process died before the first event, and nobody told of it later
             elif run not in seen.finished:
                 found.append(f"{run} at {process.name}: the end")
         return found
 
     def _was_in_time(self, run: str) -> bool:
         """Whether it resumed while the run was surely kept."""
-        last = self._soak.books.last.get(run, 0.0)
+        last = self._soak.books.last.get(run, self._soak.books.runs[run].asked)
         return any(last <= at <= last + RETENTION - 2 for at in self._resumes)
 
     def _has_all(self) -> bool:

@@ -1,8 +1,8 @@
 """One of the server processes of soak.py: `python -P soak_server.py VALKEY DATABASE NAME`.
 
 Prints what it did, a line each, so that whoever killed it can still tell: `serves PORT`,
-`began RUN THREAD KEEP`, `accepted RUN SEQ`, once `publish` has returned, and `fenced`. Over HTTP it issues
-tickets, logs out, and tells what it holds.
+`began RUN THREAD KEEP ASKED`, `accepted RUN SEQ`, once `publish` has returned, and `fenced`. Over HTTP it
+issues tickets, logs out, and tells what it holds.
 """
 
 from __future__ import annotations
@@ -69,10 +69,10 @@ def make(url: str, database: str, name: str) -> Hub:
     async def receive(connection: Connection, message: dict[str, Any]) -> None:
         if message.get("type") != "start":
             raise Refusal("no such type of message")
-        events, pause, keep = message["events"], message["pause"], message["keep"]
+        asked, events, pause, keep = time.monotonic(), message["events"], message["pause"], message["keep"]
 
         async def count(run: Run) -> None:
-            tell("began", run.id, run.thread, keep)
+            tell("began", run.id, run.thread, keep, asked)
             for number in range(1, events + 1):
                 tell("accepted", run.id, await run.publish("token", {"n": number, "by": name}))
                 await asyncio.sleep(random.uniform(0, 2 * pause))

@@ -37,7 +37,7 @@ def test_how_a_version_of_python_writes_quotes_has_no_part_in_it():
     )
 
 
-def test_category_and_priority_are_the_rules():
+def test_category_is_the_rules_and_priority_too_outside_of_tests():
     (found,) = findings_of("tests/a.py", [draft(4)], RULES, in_tests=True)
-    assert (found.category, found.priority, found.in_tests) == ("direct-uuid", "P1", True)
+    assert (found.category, found.priority, found.in_tests) == ("direct-uuid", "P2", True)
     assert (found.line, found.column, found.end_column) == (4, 1, 6)

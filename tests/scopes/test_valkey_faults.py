@@ -334,6 +334,119 @@ def test_joined_scopes_that_are_opened_again_after_the_store_hung_stay_open(valk
     seen("all 20 stayed open, here and in the store")
 
 
+@fault(
+    "a joined scope is closed while the store fails, and opened again before the store knows",
+    promised="it is taken until the store knows; who has opened it then keeps it",
+)
+def test_a_joined_scope_whose_closing_is_owed_is_opened_once_that_is_done(valkey, namespace, seen):
+    async def main():
+        async with trees(valkey, namespace, "a", "b") as (a, b):
+            (membership,) = a._memberships
+            write = membership.write
+
+            async def away(step, *arguments):
+                if step in ("begin", "close"):
+                    raise StoreError("away", path="valkey")
+                return await write(step, *arguments)
+
+            session = await a.open("session", "1", principal="ada", joined=True)
+            theirs = await b.open("session", "1", principal="ada", joined=True)
+            membership.write = away
+            assert not (await session.close(why="logged out")).complete
+            with pytest.raises(ClaimConflict):
+                await a.open("session", "1", principal="ada", joined=True)
+            assert not theirs.closed
+            membership.write = write
+            await until(lambda: theirs.closed and not membership._debts)
+            again = await a.open("session", "1", principal="ada", joined=True)
+            await until(lambda: settled(a, b))
+            assert not again.closed
+            assert await is_live(b, "session.1")
+
+    asyncio.run(main())
+    seen("a conflict until the other process had heard of the closing; the later one stayed open")
+
+
+@fault(
+    "a closing that ended meanwhile is gone on with, while its name has been opened anew",
+    promised="what was opened later stays open",
+)
+def test_going_on_with_a_closing_that_has_ended_closes_nothing_later(valkey, namespace, seen):
+    async def main():
+        async with trees(valkey, namespace, "a", "b", lease=20.0) as (a, b):
+            (membership,) = a._memberships
+            beat, answered, go_on, cleaned = (
+                membership.store.beat,
+                asyncio.Event(),
+                asyncio.Event(),
+                asyncio.Event(),
+            )
+
+            async def late(*arguments, **options):
+                answer = await beat(*arguments, **options)
+                answered.set()
+                await go_on.wait()
+                return answer
+
+            keepers = len(membership._tasks)
+            session = await a.open("session", "1", principal="ada")
+            await session.claim("tool", "2", release=cleaned.wait)
+            closing = session.close()
+            await until(lambda: begun(valkey, namespace, "session/session.1"))
+            membership.store.beat = late
+            beating = asyncio.ensure_future(membership.renew())
+            await answered.wait()
+            cleaned.set()
+            await closing
+            again = await b.open("session", "1", principal="ada")
+            go_on.set()
+            await beating
+            await until(lambda: len(membership._tasks) == keepers)
+            assert await is_live(a, "session.1")
+            assert not again.closed
+            await again.close()
+
+    asyncio.run(main())
+    seen("the later one was still live, in the store and at its owner")
+
+
+@fault(
+    "who leaves a joined scope last, after a claim without an answer, is overtaken by others who open it",
+    promised="what was opened later stays open",
+)
+def test_the_last_who_leaves_closes_the_scope_that_was_left_and_no_later_one(valkey, namespace, seen):
+    async def main():
+        async with trees(valkey, namespace, "a", "b", lease=20.0) as (a, b):
+            (membership,) = a._memberships
+            write, opened = membership.write, []
+
+            async def overtaken(step, *arguments):
+                answer = await write(step, *arguments)
+                if step == "claim":
+                    raise StoreError("no answer", path="valkey")
+                if step == "leave":
+                    assert answer[0] == "last"
+                    await write("sweep", "session/session.1")
+                    opened.append(await b.open("session", "1", principal="ada", joined=True))
+                return answer
+
+            membership.write = overtaken
+            with pytest.raises(StoreError):
+                await a.open("session", "1", principal="ada", joined=True)
+            await until(lambda: opened and not membership._debts)
+            assert await is_live(b, "session.1")
+            assert not opened[0].closed
+
+    asyncio.run(main())
+    seen("the later one was still live, in the store and at its owner")
+
+
+async def begun(url, namespace, field):
+    """Whether the store knows that a closing has begun."""
+    async with client(url) as connection:
+        return await connection.hexists(f"{namespace}:{{0}}:closing", field)
+
+
 def test_a_reason_that_no_store_can_keep_leaves_nothing_behind(valkey, namespace):
     async def main():
         async with trees(valkey, namespace, "a") as (a,):

@@ -819,6 +819,32 @@ def test_a_run_is_cancelled_by_another_process_though_its_own_does_not_hear_just
         b.run(a_then(a, main()))
 
 
+def test_nobody_goes_on_cancelling_a_run_that_has_ended_unheard(valkey: Server, pair: Make) -> None:
+    proxy = Proxy(valkey.port)
+    with aside(proxy) as tell:
+        a, b = pair(proxy.url, valkey.url)
+
+        async def main() -> None:
+            person, agent = a.person(), Agent()
+            there = await b.watching(person)
+            run = await start(a, person, agent)
+            mirrors = b.hub._runs._mirrors
+            await b.until(lambda: mirrors.get(run.id) is not None)
+            tell(proxy.cut, refuse=True)
+            await until(lambda: b.server.call(nobody_hears(b, a)))
+            await there.send(type="cancel", run=run.id)
+            await b.until(lambda: run.id in mirrors._cancelling)
+            there.raw.transport.abort()
+            await b.until(lambda: not len(mirrors))
+            backplane = b.hub._backplane
+            assert await b.server.call(backplane.journal.lose(run.id, backplane._lost_text))
+            await b.until(lambda: not mirrors._cancelling)
+            tell(proxy.heal)
+            a.server.loop.call_soon_threadsafe(run.cancel)
+
+        b.run(a_then(a, main()))
+
+
 async def nobody_hears(w: Any, other: Any) -> bool:
     """Whether the other process is not listened for, as the store knows it."""
     return not await w.hub._backplane._lines.listeners(process_channel(other.hub._backplane.process))

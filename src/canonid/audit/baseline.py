@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,8 +16,7 @@ from canonid.audit.fingerprints import digest_of
 from canonid.errors import CanonidError
 
 DEFAULT = "canonid-baseline.json"
-_HEAD = '{"version": 1, "findings": ['
-_TAIL = "null]}"  # so that every finding's line ends with a comma, the last one's as well
+_SHELVES = [f"{number:02x}" for number in range(256)]
 
 
 class BaselineError(CanonidError):
@@ -84,26 +84,40 @@ def read(path: Path) -> list[Entry]:
         found = json.loads(path.read_bytes())
         if found["version"] != 1:
             raise BaselineError(f"{path} is a baseline of version {found['version']!r}; this one knows 1")
-        lines = [each for each in found["findings"] if each is not None]
+        lines = [each for shelf in found["findings"].values() for each in shelf if each is not None]
         return sorted({Entry(*[_text(each[key]) for key in Entry._fields]) for each in lines})
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         hint = "a merge may have left it broken; write it anew with --update-baseline --force"
         raise BaselineError(f"{path} is not a baseline ({error!r}); {hint}") from None
 
 
-def write(path: Path, tolerated: Sequence[Entry]) -> None:
-    """Replaces the file at once: sorted, one finding a line, no time stamp."""
-    lines = [json.dumps(entry._asdict()) + "," for entry in sorted(tolerated)]
+def write(path: Path, tolerated: Iterable[Entry]) -> None:
+    """Replaces the file at once: sorted, one finding a line, no time stamp.
+
+    Findings stand on 256 shelves, chosen by their file's name, with a line between them that never changes:
+    git merges what two branches change in different files, as long as such a line is between them.
+    """
+    shelves: dict[str, list[str]] = {shelf: [] for shelf in _SHELVES}
+    for entry in sorted(tolerated):
+        shelves[_shelf(entry.path)].append(json.dumps(entry._asdict()) + ",\n")
+    # The null is what lets the line of every finding end with a comma.
+    text = "null], ".join(f'"{shelf}": [\n{"".join(lines)}' for shelf, lines in shelves.items())
     with tempfile.NamedTemporaryFile(
         "w", encoding="ascii", newline="\n", dir=path.parent, delete=False
     ) as new:
-        new.write("\n".join([_HEAD, *lines, _TAIL]) + "\n")
+        new.write(f'{{"version": 1, "findings": {{{text}null]}}}}\n')
     try:
         os.chmod(new.name, 0o644 & ~_umask())
         os.replace(new.name, path)
     except OSError:
         os.unlink(new.name)
         raise
+
+
+def _shelf(path: str) -> str:
+    return hashlib.blake2b(
+        path.encode("utf-8", "surrogatepass"), digest_size=1, usedforsecurity=False
+    ).hexdigest()
 
 
 def _umask() -> int:

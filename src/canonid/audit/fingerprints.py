@@ -33,7 +33,7 @@ def findings_of(
                 *draft.place,
                 draft.code,
                 rule.category,
-                rule.priority,
+                "P2" if in_tests else rule.priority,
                 draft.confidence,
                 in_tests,
                 draft.symbol,

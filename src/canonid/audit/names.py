@@ -100,7 +100,9 @@ def _resolve_name(node: ast.Name, space: Space, deep: int) -> str:
     texts = [binding.text for binding in bindings if binding.how == "import"]
     if texts:
         # With `try: from fast import uuid4 / except ImportError: from uuid import uuid4` it is the last one.
-        return texts[-1] if all(each.how in ("import", "other") for each in bindings) else ""
+        return (
+            texts[-1] if all(each.how in ("import", "other") or _is_none(each) for each in bindings) else ""
+        )
     if len(bindings) > 1:
         return ""
     (binding,) = bindings
@@ -109,6 +111,11 @@ def _resolve_name(node: ast.Name, space: Space, deep: int) -> str:
     if binding.how == "value" and binding.node is not None:
         return resolve_handed_on(binding.node, where, deep - 1)
     return ""
+
+
+def _is_none(binding: Binding) -> bool:
+    """What stands in place of a module that is not installed."""
+    return isinstance(binding.node, ast.Constant) and binding.node.value is None
 
 
 def _resolve_attribute(node: ast.Attribute, space: Space, deep: int) -> str:
@@ -153,7 +160,10 @@ def _resolve_call(node: ast.Call, space: Space, deep: int) -> str:
 
 
 # Classes whose methods make values: an instance goes by the name of its class.
-INSTANCES = frozenset({"random.Random", "random.SystemRandom", "secrets.SystemRandom", "shortuuid.ShortUUID"})
+INSTANCES = frozenset(
+    {"random.Random", "random.SystemRandom", "secrets.SystemRandom", "shortuuid.ShortUUID"}
+    | {"snowflake.SnowflakeGenerator"}
+)
 STARRED = {
     "uuid": frozenset({f"uuid{n}" for n in range(1, 9)} | {"UUID"}),
     "random": frozenset({"random", "randint", "randrange", "choice", "choices", "sample", "getrandbits"}),

@@ -19,9 +19,9 @@ class Origin(NamedTuple):
 UUIDS = {
     "uuid1": Origin("uuid", "uuid1", 14.0),
     "uuid2": Origin("uuid", "uuid2", 14.0),
-    "uuid3": Origin("uuid", "uuid3", 0.0),
+    "uuid3": Origin("uuid", "uuid3", 122.0),
     "uuid4": Origin("uuid", "uuid", 122.0),
-    "uuid5": Origin("uuid", "uuid5", 0.0),
+    "uuid5": Origin("uuid", "uuid5", 122.0),
     "uuid6": Origin("uuid", "uuid6", 62.0),
     "uuid7": Origin("uuid", "uuid7", 74.0),
     "uuid8": Origin("uuid", "uuid8", 122.0),
@@ -53,7 +53,7 @@ _TABLE: tuple[tuple[Origin, str], ...] = (
     ),
     (Origin("strong", "cuid", 100.0), "cuid.cuid cuid2.{cuid_wrapper Cuid.generate}"),
     (Origin("strong", "objectid", 40.0), "bson.{ObjectId objectid.ObjectId} beanie.PydanticObjectId"),
-    (Origin("strong", "snowflake", 0.0), "snowflake.{SnowflakeGenerator client.get_guid}"),
+    (Origin("strong", "snowflake", 0.0), "snowflake.client.get_guid"),
     (Origin("strong", "typeid", 74.0), "typeid.TypeID"),
     (
         Origin("random", "random", None),

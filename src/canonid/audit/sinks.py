@@ -11,6 +11,7 @@ from canonid.audit.modules import Module
 
 How = Literal["name", "argument", "key", "returned", "handed", "compared", "told", "none"]
 CONVERSIONS = frozenset({"str", "int", "repr", "hex", "bytes", "format", "UUID", "round", "abs", "b64encode"})
+PATHS = frozenset({"join", "joinpath", "with_suffix", "with_name", "Path", "PurePath"})
 CUTTERS = frozenset({"split", "rsplit", "partition", "rpartition", "join"})
 TELLERS = re.compile(
     r"(?:^|\.)(?:debug|info|warn|warning|error|exception|critical|log|print|echo|secho|write_line|fail|skip)$"
@@ -29,7 +30,16 @@ class Sink(NamedTuple):
         """Whether it is called an ID there."""
         return is_id_name(self.name) or (self.how == "returned" and MAKES_ID.search(self.name) is not None)
 
+    @property
+    def is_code(self) -> bool:
+        """Whether it names something for people: an invite code, an order number."""
+        return CODE.search(self.name) is not None
 
+
+CODE = re.compile(
+    r"(?:invit\w*|referral|short|share|order|join|room|promo|coupon|tracking|ticket|booking|reservation|voucher)"
+    r"_(?:code|number|no|ref|reference|slug|handle)$"
+)
 MAKING = r"(?:generate|make|new|create|next|gen|mint|get|build|fresh|unique|random|allocate)"
 MAKES_ID = re.compile(
     rf"(?:^|_){MAKING}_?(?:\w+_)?(?:u?u?id|guid|identifier)s?$"
@@ -59,7 +69,7 @@ REASONS: tuple[tuple[str, re.Pattern[str]], ...] = (
     (
         "temporary file",
         re.compile(
-            r"(?:^|_)te?mp(?:_|$|dir|file)|mkdtemp|mkstemp|temporaryfile|temporarydirectory"
+            r"(?:^|_)te?mp(?:_|$|dir|file)|mkdtemp|mkstemp|tempfile|gettempdir|temporaryfile|temporarydirectory"
             r"|scratch|sandbox_dir",
             re.I,
         ),
@@ -69,7 +79,7 @@ REASONS: tuple[tuple[str, re.Pattern[str]], ...] = (
         re.compile(
             r"file_?name|file_?path|(?:^|_)(?:path|dir|folder|directory|file|suffix|archive)$|basename"
             r"|upload_to|^(?:open|Path|joinpath|makedirs|mkdir)$|os\.path\.|pathlib\."
-            r"|\.(?:with_name|with_suffix|joinpath)$",
+            r"|\.(?:with_name|with_suffix|joinpath)\b|^Path\b",
             re.I,
         ),
     ),
@@ -96,10 +106,25 @@ def top(node: ast.expr, module: Module) -> ast.expr:
     """The whole text of which a value is a part: outwards through cutting, converting and joining."""
     while True:
         above = module.above.get(node)
-        if above is None or not _carries(above, node):
+        around = None if above is None else module.above.get(above)
+        if above is None or not (_carries(above, node) or _gathers(above, around)):
             return node
+        if not isinstance(above, ast.expr) or not _carries(above, node):
+            above = around
         assert isinstance(above, ast.expr)
         node = above
+
+
+def _gathers(above: ast.AST, around: ast.AST | None) -> bool:
+    """Whether it is one of several that become one: `"%s-%s" % (a, b)`, `"-".join([a, b])`, `UUID(int=a)`."""
+    match above, around:
+        case ast.Tuple(), ast.BinOp(op=ast.Mod()):
+            return True
+        case ((ast.List() | ast.Tuple()), ast.Call(func=ast.Attribute(value=ast.Constant(), attr="join"))):
+            return True
+        case ast.keyword(arg="bytes" | "int" | "hex"), ast.Call(func=func):
+            return _dotted(func).endswith("UUID")
+    return False
 
 
 def _carries(above: ast.AST, node: ast.AST) -> bool:
@@ -200,6 +225,11 @@ def sink_of(node: ast.expr, module: Module) -> Sink:
                         and isinstance(key.value, str)
                     ):
                         return Sink("argument", key.value, called)
+                if short in PATHS:
+                    outer = sink_of(above, module)
+                    first = _dotted(above.args[0]) if above.args else ""
+                    name = "" if outer.is_id else outer.name
+                    return Sink("handed", name, f"{called} {first}" if first else called)
                 if short in ("append", "add") and isinstance(func, ast.Attribute):
                     return Sink("argument", _singular(_name(func.value)), called)
                 return Sink("handed", "", called)

@@ -19,22 +19,26 @@ ENDING = re.compile(
 # Called IDs, but names of something on a page, in a vocabulary or in a program.
 NO_IDS = re.compile(
     r"(?:^|_)(?:html|dom|css|elem|element|anchor|svg|div|tag|tokenizer|bos|eos|pad|unk|sep|cls|mask|vocab|label"
-    r"|token|type|position|input|output|segment|locale|lang|language|unix|group_by|sort|arg|argument|gpu|cuda)"
+    r"|token|type|position|input|output|segment|locale|lang|language|unix|group_by|sort|no|arg|argument|gpu|cuda)"
     r"_?ids?$|(?:token|element|dom|input|label|locale)Ids?$",
     re.I,
 )
 SPAN = re.compile(r"(?:^|_)(?:span|trace)_?id$|^(?:span|trace)I[dD]$", re.I)  # of the width that W3C says
+MANY_OF = re.compile(
+    r"\b(?:[Ll]ist|[Ss]et|[Ff]rozen[Ss]et|[Tt]uple|[Dd]ict|Sequence|Iterable|Iterator|Mapping|Collection|Callable"
+    r"|ndarray|Series)\[[^\[\]]*\]"
+)
 NO_TEXT = re.compile(
     r"\b(?:int|float|bool|[Ll]ist|[Ss]et|[Ff]rozen[Ss]et|[Tt]uple|[Dd]ict|Sequence|Iterable|Mapping|Collection"
-    r"|Tensor|ndarray|Array|Series|DataFrame|Index|Callable|Path)\b"
+    r"|Tensor|ndarray|Array|Series|DataFrame|Index|Callable|Path|many)\b"
 )
 SAME_TEXT = frozenset({"strip", "lstrip", "rstrip", "lower", "upper", "casefold", "decode", "encode"})
 TEXTUAL = frozenset({"str", "repr", "bytes", "to_text", "to_native", "force_str", "smart_str", "cast"})
-TREES = frozenset({"ast", "gast", "astroid", "_ast", "libcst", "lib2to3", "jinja2", "esprima"})
+TREES = frozenset({"ast", "gast", "astroid", "_ast", "libcst", "lib2to3", "esprima"})
 
 
 class Use(NamedTuple):
-    """An expression that gives an ID; `whole` is the same ID as a text, after `str()`, `strip()` and the like."""
+    """An expression that gives an ID; `whole` is the same ID after `str()`, `strip()` and the like."""
 
     node: ast.expr
     whole: ast.expr
@@ -59,7 +63,7 @@ class Use(NamedTuple):
 
 @lru_cache(maxsize=20_000)
 def names_id(name: str) -> bool:
-    """Whether things of this name are IDs, one or many, and no names of something on a page or in a program."""
+    """Whether things of this name are IDs, one or many, and not what a page or a program calls so."""
     return is_id_name(name) and NO_IDS.search(name) is None
 
 
@@ -74,7 +78,9 @@ def named(node: ast.AST) -> str:
             return name
         case ast.Subscript(slice=ast.Constant(value=str() as name)):
             return name
-        case ast.Call(func=ast.Attribute(attr="get" | "pop" | "getlist"), args=[ast.Constant(value=str() as name), *_]):
+        case ast.Call(
+            func=ast.Attribute(attr="get" | "pop" | "getlist"), args=[ast.Constant(value=str() as name), *_]
+        ):
             return name
         case ast.Call(func=ast.Name(id="getattr"), args=[_, ast.Constant(value=str() as name), *_]):
             return name
@@ -140,11 +146,17 @@ def _is_other(binding: Binding) -> bool:
     node = binding.node
     if isinstance(node, ast.arg) and node.annotation is not None:
         told = ast.unparse(node.annotation)
+        while told != (shorter := MANY_OF.sub("many", told)):
+            told = shorter
         return NO_TEXT.search(told) is not None and re.search(r"\b(?:str|UUID|Any)\b", told) is None
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
         return node.func.id in ("int", "list", "set", "tuple", "dict", "len", "Path", "range", "id", "hash")
-    return isinstance(node, ast.List | ast.Tuple | ast.Set | ast.Dict | ast.ListComp | ast.DictComp | ast.SetComp) or (
-        isinstance(node, ast.Constant) and isinstance(node.value, int | float) and not isinstance(node.value, bool)
+    return isinstance(
+        node, ast.List | ast.Tuple | ast.Set | ast.Dict | ast.ListComp | ast.DictComp | ast.SetComp
+    ) or (
+        isinstance(node, ast.Constant)
+        and isinstance(node.value, int | float)
+        and not isinstance(node.value, bool)
     )
 
 
@@ -159,7 +171,9 @@ def as_text(node: ast.expr, module: Module) -> ast.expr:
                 call = module.above.get(above)
                 if attr == "hex" and not (isinstance(call, ast.Call) and call.func is above):
                     node = above
-                elif attr in SAME_TEXT and isinstance(call, ast.Call) and call.func is above and not call.args:
+                elif (
+                    attr in SAME_TEXT and isinstance(call, ast.Call) and call.func is above and not call.args
+                ):
                     node = call
                 else:
                     return node

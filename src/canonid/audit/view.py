@@ -9,18 +9,19 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import NamedTuple
 
-from canonid.audit.evaluating import Evaluator
+from canonid.audit.evaluating import Evaluator, is_id_name
 from canonid.audit.findings import Confidence, Draft, Ignored, Place
 from canonid.audit.modules import Module
-from canonid.audit.names import Space, resolve
+from canonid.audit.names import Space, resolve, resolve_handed_on
 from canonid.audit.origins import ORIGINS, Origin, origin_of
 from canonid.audit.rule import Rule
-from canonid.audit.sinks import Sink, sink_of, top
-from canonid.audit.templates import Template, shown
+from canonid.audit.sinks import Sink, reason_against, sink_of, top
+from canonid.audit.templates import Field, Template, shown
 from canonid.audit.usages import Use, uses_in
 
 LAST = frozenset({target.rpartition(".")[2] for target in ORIGINS})
 WRAPPERS = frozenset({"getattr", "partial", "staticmethod", "lambda"})
+SNOWFLAKE = Origin("strong", "snowflake", 0.0)
 CHAIN = 3  # names that stand for each other, one for the next
 
 
@@ -75,6 +76,25 @@ class View:
         return list(found.values())
 
     @cached_property
+    def passed(self) -> list[tuple[ast.Name, Space, Template]]:
+        """Names of what was made under a name that says no ID, where they become one: `job_id = started`."""
+        found: list[tuple[ast.Name, Space, Template]] = []
+        for node, space in self.module.references:
+            if not isinstance(node, ast.Name) or is_id_name(node.id):
+                continue
+            if not isinstance(
+                self.module.above.get(node), ast.Assign | ast.AnnAssign | ast.keyword | ast.Return
+            ):
+                continue
+            sink = sink_of(node, self.module)
+            if not sink.is_id or reason_against(sink) is not None:
+                continue
+            template = self.evaluator.template(node, space)
+            if len(template) == 1 and isinstance(template[0], Field):
+                found.append((node, space, template))
+        return found
+
+    @cached_property
     def lines(self) -> list[str]:
         """The lines of the file, as text."""
         return text_of(self._data).splitlines()
@@ -127,9 +147,31 @@ class View:
     def ignored(self, rule: type[Rule], node: ast.expr, space: Space, reason: str) -> Ignored:
         return Ignored(rule.code, self.place(node), space.symbol, reason)
 
-    def goes_to(self, node: ast.expr) -> Sink:
-        """Where the whole text of which a value is a part goes."""
-        return sink_of(top(node, self.module), self.module)
+    def goes_to(self, node: ast.expr, space: Space | None = None) -> Sink:
+        """Where the whole text of which a value is a part goes.
+
+        With the names it sees: a value that is kept under a name of the function alone goes where that goes.
+        """
+        sink = sink_of(top(node, self.module), self.module)
+        if space is None or sink.how != "name" or sink.is_id:
+            return sink
+        return self._kept.get((space, sink.name), sink)
+
+    @cached_property
+    def _kept(self) -> dict[tuple[Space, str], Sink]:
+        """Where names go that stand in an ID, or lock something."""
+        found: dict[tuple[Space, str], Sink] = {}
+        for text in self.texts:
+            if text.sink.is_id and text.sink.how in ("name", "argument", "returned"):
+                for node in ast.walk(text.node):
+                    if isinstance(node, ast.Name):
+                        found[text.space, node.id] = text.sink
+        for call, space in self.module.calls:
+            if any(keyword.arg == "nx" for keyword in call.keywords) or _last(call.func) == "setnx":
+                for argument in call.args:
+                    if isinstance(argument, ast.Name):
+                        found[space, argument.id] = Sink("argument", "lock_token", "set")
+        return found
 
     @cached_property
     def _uses_by_node(self) -> dict[ast.AST, Use]:
@@ -155,6 +197,10 @@ class View:
         for node, space in self.module.calls:
             func = node.func
             called.add(func)
+            if isinstance(func, ast.Name) and func.id == "next" and node.args:
+                if resolve_handed_on(node.args[0], space) == "snowflake.SnowflakeGenerator":
+                    yield Source(node, space, SNOWFLAKE, "snowflake.SnowflakeGenerator", True)
+                continue
             if isinstance(func, ast.Attribute):
                 if func.attr not in names:
                     continue

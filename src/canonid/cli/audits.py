@@ -5,8 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import re
-import shlex
-import shutil
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -222,12 +220,16 @@ def _screen(output: TextIO) -> Screen:
 
     if not output.isatty():
         return Screen(PIPED)
+    import shutil
+
     columns, rows = shutil.get_terminal_size()
     colour = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     return Screen(columns, rows, colour)
 
 
 def _next_steps(report: Report, paths: Sequence[str]) -> list[str]:
+    import shlex
+
     from canonid.audit.formats.totals import worst
 
     counted = [*worst(report), *[finding for finding in report.findings if finding.counts]]

@@ -190,19 +190,27 @@ class Mirrors:
         loop = asyncio.get_running_loop()
         until, told = loop.time() + PATIENCE, False
         try:
-            while not mirror.ended and loop.time() < until and not await self._told_to_cancel(mirror, told):
+            while loop.time() < until and not await self._settled_cancel(mirror, told):
                 told = True
                 await asyncio.sleep(AGAIN)
         finally:
             self._cancelling.discard(mirror.id)
 
-    async def _told_to_cancel(self, mirror: Mirror, again: bool) -> bool:
+    async def _settled_cancel(self, mirror: Mirror, again: bool) -> bool:
+        """Whether the process was told, or there is nothing left to cancel."""
         problem: object = "its process does not hear"
         try:
-            if await self.backplane.tell(process_channel(mirror.process), mirror.id):
+            if mirror.ended or await self.backplane.tell(process_channel(mirror.process), mirror.id):
+                return True
+            if await self._is_over(mirror):
                 return True
         except StoreError as error:
             problem = error
         if not again:
             log.warning("run %s can't be cancelled yet: %s", mirror.id, problem)
         return False
+
+    async def _is_over(self, mirror: Mirror) -> bool:
+        """Whether the run has ended; a mirror that nobody watches does not hear of it."""
+        kept = await self.backplane.journal.read(mirror.id, mirror.seq)
+        return kept.record.ended if kept is not None else not self.backplane.may_lack

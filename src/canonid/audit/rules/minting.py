@@ -46,7 +46,7 @@ class DirectUuid(Rule):
         for source in view.sources:
             if source.origin.kind != "uuid" or not source.called:
                 continue
-            reason = reason_against(view.goes_to(source.node))
+            reason = reason_against(view.goes_to(source.node, source.space))
             if reason == "span ID" and not _has_width_of_span(view, source):
                 reason = None  # of another width it is an ID like others
             if reason is not None and reason not in NOT_FOR_UUIDS:
@@ -131,10 +131,10 @@ class StrongSource(Rule):
         for source in view.sources:
             if source.origin.kind != "strong" or source.origin.field in LIBRARIES:
                 continue
-            sink = view.goes_to(source.node)
+            sink = view.goes_to(source.node, source.space)
             if (reason := reason_against(sink)) is not None:
                 yield view.ignored(cls, source.node, source.space, reason)
-            elif sink.is_id:
+            elif sink.is_id or sink.is_code:
                 template = view.evaluator.template(source.node, source.space)
                 message = f"{source.target} makes an ID of no declared kind"
                 yield view.draft(cls, source.node, source.space, "certain", message, template)

@@ -10,7 +10,6 @@ from canonid.audit.findings import Confidence, Draft, Ignored
 from canonid.audit.names import Space, resolve
 from canonid.audit.rule import Rule
 from canonid.audit.rules.reading import Reading, drafted, told
-from canonid.audit.sinks import sink_of
 from canonid.audit.templates import Field, Template, fields, literal
 from canonid.audit.usages import Use
 from canonid.audit.view import Text, View
@@ -25,25 +24,74 @@ ROLES = re.compile(
     r"|key|value|val|node|element|el|e|i|u|m|p|r|c|s|t)$"
 )
 KINDS = frozenset(
-    {"user", "thread", "run", "session", "message", "conversation", "tenant", "organization", "org", "project"}
-    | {"job", "task", "workflow", "document", "file", "order", "invoice", "customer", "account", "device", "agent"}
+    {
+        "user",
+        "thread",
+        "run",
+        "session",
+        "message",
+        "conversation",
+        "tenant",
+        "organization",
+        "org",
+        "project",
+    }
+    | {
+        "job",
+        "task",
+        "workflow",
+        "document",
+        "file",
+        "order",
+        "invoice",
+        "customer",
+        "account",
+        "device",
+        "agent",
+    }
     | {"team", "workspace", "channel", "chat", "event", "request", "trace", "step", "dataset", "experiment"}
-    | {"group", "role", "product", "payment", "subscription", "ticket", "comment", "post", "room", "area", "flow"}
+    | {
+        "group",
+        "role",
+        "product",
+        "payment",
+        "subscription",
+        "ticket",
+        "comment",
+        "post",
+        "room",
+        "area",
+        "flow",
+    }
 )
 SQL = re.compile(
     r"\b(?:SELECT\b[\s\S]*\bFROM|INSERT\s+(?:INTO|OR)|UPDATE\s[\s\S]*\bSET|DELETE\s+FROM|WHERE|AND|OR|VALUES|FROM|JOIN"
     r"|TRUNCATE|ALTER\s+TABLE|DROP\s+\w+|CREATE\s+(?:TABLE|VIEW|DATABASE|SCHEMA|USER|ROLE)|GRANT)\s"
 )
-SQL_INTO = re.compile(r"(?:^|\.|_)(?:execute|executemany|executescript|text|raw|raw_sql|run_query|read_sql|fetch\w*)$")
-SQL_NAME = re.compile(r"(?:^|_)(?:sql|query|queries|stmt|statement|where|condition|clause|filter)s?(?:_|$)", re.I)
-STARTS_SQL = re.compile(r"\s*(?:SELECT|INSERT|UPDATE|DELETE|WITH|DROP|ALTER|CREATE|TRUNCATE|MERGE|GRANT|REPLACE)\s")
+SQL_INTO = re.compile(
+    r"(?:^|\.|_)(?:execute|executemany|executescript|text|raw|raw_sql|run_query|read_sql|fetch\w*)$"
+)
+SQL_NAME = re.compile(
+    r"(?:^|_)(?:sql|query|queries|stmt|statement|where|condition|clause|filter)s?(?:_|$)", re.I
+)
+STARTS_SQL = re.compile(
+    r"\s*(?:SELECT|INSERT|UPDATE|DELETE|WITH|DROP|ALTER|CREATE|TRUNCATE|MERGE|GRANT|REPLACE)\s"
+)
 COLUMN = re.compile(r"\s*(?:=|<|>|!=|IN\b|IS\b|LIKE\b|BETWEEN\b|\s*::?\s*%)")
-URL_NAME = re.compile(r"(?:^|_)(?:url|uri|endpoint|href|link|webhook)s?\d?$|(?:url|Url|URL|uri|Uri|URI)$", re.I)
+URL_NAME = re.compile(
+    r"(?:^|_)(?:url|uri|endpoint|href|link|webhook)s?\d?$|(?:url|Url|URL|uri|Uri|URI)$", re.I
+)
+BASE_URL = re.compile(r"url|uri|endpoint|host|server|api|domain|origin|(?:^|_)base$", re.I)
+BASE_PATH = re.compile(r"root|dir|path|prefix|folder|base", re.I)
+URL_INTO = re.compile(r"url|uri$|endpoint|api_base", re.I)
 PATH_NAME = re.compile(
     r"(?:^|_)(?:path|dir|folder|directory|filename|file_name|filepath|file_path|outfile|dirname|basename)$"
     r"|(?:Path|Dir|Filename)$"
 )
-PATHISH = re.compile(r"(?:^|_)(?:path|dir|folder|directory|root|home|cache|storage|base|tmp|temp|location|ROOT|DIR|PATH)s?$|Path|Dir$", re.I)
+PATHISH = re.compile(
+    r"(?:^|_)(?:path|dir|folder|directory|root|home|cache|storage|base|tmp|temp|location|ROOT|DIR|PATH)s?$|Path|Dir$",
+    re.I,
+)
 CLIENT = re.compile(
     r"(?:^|[._])(?:get|post|put|patch|delete|head|options|request|fetch|urlopen|stream|urljoin|api_get|api_post"
     r"|get_json|post_json|ws_connect|connect|websocket_connect|goto|redirect|RedirectResponse|HttpResponseRedirect"
@@ -51,12 +99,25 @@ CLIENT = re.compile(
     re.I,
 )
 OPENS = frozenset(
-    {"open", "Path", "PurePath", "PosixPath", "makedirs", "mkdir", "joinpath", "with_name", "exists", "isfile"}
+    {
+        "open",
+        "Path",
+        "PurePath",
+        "PosixPath",
+        "makedirs",
+        "mkdir",
+        "joinpath",
+        "with_name",
+        "exists",
+        "isfile",
+    }
     | {"isdir", "rmtree", "unlink", "listdir", "copyfile", "safe_open"}
 )
 JOINS = frozenset({"os.path.join", "posixpath.join", "path.join", "ntpath.join"})
 EXTENSION = re.compile(r"\.[a-z][a-z0-9]{1,5}(?:\.[a-z0-9]{1,4})?$")
-ESCAPES = re.compile(r"quote|escape|encode|urlencode|slug|sanitize|secure|safe|literal|identifier", re.I)
+ESCAPED = re.compile(
+    r"(?:^|_)(?:url_?)?(?:quoted|encoded|escaped|safe|sanitized|sanitised|cleaned|slugified)_", re.I
+)
 
 
 class MixedKinds(Rule):
@@ -86,7 +147,9 @@ class MixedKinds(Rule):
     def check(cls, view: View) -> Iterator[Draft | Ignored]:
         wholes = {use.whole: use for use in view.uses}
         for compare, space in view.module.compares:
-            if len(compare.ops) != 1 or not isinstance(compare.ops[0], ast.Eq | ast.NotEq | ast.In | ast.NotIn):
+            if len(compare.ops) != 1 or not isinstance(
+                compare.ops[0], ast.Eq | ast.NotEq | ast.In | ast.NotIn
+            ):
                 continue
             left, right = wholes.get(compare.left), wholes.get(compare.comparators[0])
             if left is None or right is None or left.many:
@@ -110,7 +173,7 @@ def differing(left: Use, right: Use) -> Confidence | None:
 
 
 def of_what(kind: str) -> str:
-    """The last word that isn't a role: "run" of "parent_run"; "" where there is none, or a role is the last."""
+    """The last word, "run" of "parent_run"; "" where there is none, or where it is a role."""
     last = kind.rpartition("_")[2]
     return "" if ROLES.match(last) else last.rstrip("s")
 
@@ -123,8 +186,8 @@ class Unescaped(Rule):
     category = "reader"
     priority = "P1"
     why = (
-        "It works as long as no ID has a quote, a slash or a dot in it: the shape of the ID is taken for granted, "
-        "and whoever may choose an ID chooses the statement or the file as well."
+        "It works as long as no ID has a quote, a slash or a dot in it: the shape of the ID is taken for "
+        "granted, and whoever may choose an ID chooses the statement or the file as well."
     )
     instead = "parameters of the query, urllib.parse.quote(text, safe=''), or an ID that was parsed before"
     invalid = (
@@ -142,6 +205,7 @@ class Unescaped(Rule):
         "def f(user_id): log.info(f'GET /users/{user_id}')",
         "def f(total, user_id): return total / user_id",
         "def f(user_id): return cache.get(f'user:{user_id}')",
+        "def f(user_id): return client.get('/users/%d' % user_id)",
         "def f(session_id): db.execute('DELETE FROM s WHERE id = %d' % int(session_id))",
     )
 
@@ -156,7 +220,7 @@ class Unescaped(Rule):
                 seen.add(text.node)
                 yield from _reported(cls, view, found, text.space)
         for use in view.uses:
-            found = None if use.many else in_path(view, use, seen)
+            found = None if use.many or ESCAPED.search(use.name) else in_path(view, use)
             if found is not None and found.node not in seen:
                 seen.add(found.node)
                 yield from _reported(cls, view, found, use.space)
@@ -176,7 +240,7 @@ def may_hold_id(template: Template) -> bool:
 def in_text(view: View, text: Text) -> Reading | None:
     """What a text with an ID in it is: SQL, a URL, a path, or nothing of that."""
     what, confidence = judged(text)
-    if what == "" or in_decorator(view, text.node):
+    if what == "" or in_decorator(view, text.node) or _of_numbers(text.node):
         return None
     names = [use.name for use in bare_uses(view, text.node)]
     if not names:
@@ -184,15 +248,29 @@ def in_text(view: View, text: Text) -> Reading | None:
     return Reading(text.node, confidence, f"{names[0]} is put into {what} as it is", what)
 
 
+def _of_numbers(node: ast.expr) -> bool:
+    """`"/users/%d" % user_id`: a number needs no escaping."""
+    match node:
+        case ast.BinOp(left=ast.Constant(value=str() as form), op=ast.Mod()):
+            return re.search(r"%[di]", form) is not None and "%s" not in form
+    return False
+
+
 def judged(text: Text) -> tuple[str, Confidence]:
     template, sink = text.template, text.sink
     plain = literal(template)
-    if sink.how in ("compared", "told"):
+    if sink.how in ("compared", "told") or sink.is_id:
         return "", "question"
     if SQL.search(plain) and (
-        STARTS_SQL.match(plain) or SQL_INTO.search(sink.into) or (SQL_NAME.search(sink.name) and len(plain) > 12)
+        STARTS_SQL.match(plain)
+        or SQL_INTO.search(sink.into)
+        or (SQL_NAME.search(sink.name) and len(plain) > 12)
     ):
-        return ("SQL", "likely") if any(not is_column(template, at) for at in ids_at(template)) else ("", "question")
+        return (
+            ("SQL", "likely")
+            if any(not is_column(template, at) for at in ids_at(template))
+            else ("", "question")
+        )
     first = template[0]
     start = first if isinstance(first, str) else ""
     if re.match(r"(?:https?|wss?|ftp)://", start):
@@ -208,27 +286,28 @@ def judged(text: Text) -> tuple[str, Confidence]:
     if not any(beside_slash(template, at) for at in ids_at(template)):
         return "", "question"
     called = last_of(sink.into)
-    if URL_NAME.search(sink.name):
+    if URL_NAME.search(sink.name) or URL_INTO.search(called):
         return "a URL", "likely"
-    if sink.how in ("handed", "argument") and CLIENT.search(sink.into) and (start.startswith("/") or based(template)):
+    if (
+        sink.how in ("handed", "argument")
+        and CLIENT.search(sink.into)
+        and (start.startswith("/") or base_of(template))
+    ):
         return "a URL", "likely"
     if PATH_NAME.search(sink.name) or (called in OPENS and sink.how == "handed"):
         return "a path", "likely"
-    if based(template):
-        return "a URL", "likely"
+    if base := base_of(template):
+        return ("a URL" if BASE_URL.search(base) else "a path"), "likely"
     return "", "question"
 
 
-def based(template: Template) -> bool:
-    """Whether it begins with the base of a URL, or a directory."""
+def base_of(template: Template) -> str:
+    """The name of the base of a URL, or of a directory, that it begins with; or ""."""
     first, second = template[0], template[1]
-    return (
-        isinstance(first, Field)
-        and isinstance(second, str)
-        and second.startswith("/")
-        and re.search(r"url|uri|endpoint|host|base|server|api|domain|origin|root|dir|path|prefix|folder", first.name, re.I)
-        is not None
-    )
+    if not isinstance(first, Field) or first.kind == "id" or not isinstance(second, str):
+        return ""
+    known = BASE_URL.search(first.name) or BASE_PATH.search(first.name)
+    return first.name if known and second.startswith("/") else ""
 
 
 def ids_at(template: Template) -> list[int]:
@@ -239,7 +318,9 @@ def beside_slash(template: Template, at: int) -> bool:
     """Whether a field stands in a path, or in a query string."""
     before = template[at - 1] if at else ""
     after = template[at + 1] if at + 1 < len(template) else ""
-    return (isinstance(before, str) and before.endswith(("/", "="))) or (isinstance(after, str) and after.startswith("/"))
+    return (isinstance(before, str) and before.endswith(("/", "="))) or (
+        isinstance(after, str) and after.startswith("/")
+    )
 
 
 def is_column(template: Template, at: int) -> bool:
@@ -248,8 +329,10 @@ def is_column(template: Template, at: int) -> bool:
     after = template[at + 1] if at + 1 < len(template) else ""
     if isinstance(after, str) and COLUMN.match(after):
         return True
-    return isinstance(before, str) and re.search(r"(?:SELECT|BY|ON|DISTINCT|,|\(|\.)\s*\"?$", before) is not None and not (
-        re.search(r"(?:IN|VALUES)\s*\([^()]*$", before) is not None
+    return (
+        isinstance(before, str)
+        and re.search(r"(?:SELECT|BY|ON|DISTINCT|,|\(|\.)\s*\"?$", before) is not None
+        and not (re.search(r"(?:IN|VALUES)\s*\([^()]*$", before) is not None)
     )
 
 
@@ -268,7 +351,11 @@ def in_decorator(view: View, node: ast.expr) -> bool:
 
 def bare_uses(view: View, text: ast.expr) -> list[Use]:
     """The IDs in a text that stand there as they are, not within a call that escapes or converts them."""
-    return [use for use in view.uses_at(text) if not use.many and _is_bare(view, use.whole, text)]
+    return [
+        use
+        for use in view.uses_at(text)
+        if not use.many and not ESCAPED.search(use.name) and _is_bare(view, use.whole, text)
+    ]
 
 
 def _is_bare(view: View, node: ast.expr, text: ast.expr) -> bool:
@@ -284,7 +371,7 @@ def _is_bare(view: View, node: ast.expr, text: ast.expr) -> bool:
     return False
 
 
-def in_path(view: View, use: Use, seen: set[ast.AST]) -> Reading | None:
+def in_path(view: View, use: Use) -> Reading | None:
     """An ID, or a text with one, joined to a path."""
     node = use.whole
     above = view.module.above.get(node)
@@ -302,7 +389,9 @@ def in_path(view: View, use: Use, seen: set[ast.AST]) -> Reading | None:
                 return Reading(above, "likely", f"{use.name} is put into a path as it is", "a path")
         case ast.BinOp(left=left, op=ast.Div(), right=right) if right is node:
             if is_path(left, use.space) or isinstance(right, ast.JoinedStr):
-                return Reading(outer_path(view, above), "likely", f"{use.name} is put into a path as it is", "a path")
+                return Reading(
+                    outer_path(view, above), "likely", f"{use.name} is put into a path as it is", "a path"
+                )
     return None
 
 

@@ -20,6 +20,7 @@ from canonid.audit.view import View
 LISTS = re.compile(r"[,;\s]*")  # what stands between several IDs in one text
 SEPARATOR = re.compile(r"[_\-:./#|@~+$]")
 PREFIX = re.compile(r"([A-Za-z][A-Za-z0-9]{0,19})[_\-:.#/|]")
+KIND = re.compile(r"([a-z][a-z0-9]{2,19})[_\-]")
 SHOWN = re.compile(
     r"(?:^|_)(?:name|title|label|display|short|message|msg|desc|description|summary|caption|text|log|repr|heading"
     r"|line)(?:_|$)|friendly",
@@ -27,11 +28,9 @@ SHOWN = re.compile(
 )
 TOLD_IN = frozenset({"__repr__", "__str__", "__rich_repr__", "_repr_html_", "__format__"})
 MATCHES = frozenset({"match", "fullmatch", "search", "findall", "finditer", "sub", "subn"})
-UUID_PATTERN = re.compile(
-    r"(?:\[[^\]]{3,24}\]|\\w|\\h)\{8\}.{0,12}?(?:\[[^\]]{3,24}\]|\\w|\\h)\{4\}|(?:\[[^\]]{3,24}\]|\\w)\{32\}"
-)
+UUID_PATTERN = re.compile(r"(?:\[[^\]]{3,24}\]|\\w|\\h)\{8\}.{0,12}?(?:\[[^\]]{3,24}\]|\\w|\\h)\{4\}")
 PATTERN_NAME = re.compile(
-    r"(?:^|_)(?:u?u?id|guid|identifier)s?_(?:re|regex|regexp|pattern|rx|expr)s?$"
+    r"(?:^|_)(?:u?u?id|guid|identifier|identity)s?_(?:re|regex|regexp|pattern|rx|expr)s?$"
     r"|(?:^|_)(?:re|regex|regexp|pattern)_(?:\w+_)?(?:u?u?id|guid)$|(?:Id|UUID|Uuid)(?:Regex|Pattern|Re)$",
     re.I,
 )
@@ -57,8 +56,8 @@ class Reader(Rule):
     category = "reader"
     priority = "P1"
     why = (
-        "The format of the ID is written down here a second time, where nobody who changes the first one looks. "
-        "It breaks at run time, or worse, goes on with a wrong part."
+        "The format of the ID is written down here a second time, where nobody who changes the first one "
+        "looks. It breaks at run time, or worse, goes on with a wrong part."
     )
     instead = "registry.parse(text), or keep what the ID was made of beside it"
 
@@ -93,9 +92,9 @@ def sure(use: Use) -> Confidence:
 
 
 def told(view: View, node: ast.expr) -> bool:
-    """Whether people read it, no program: in a log, an error, a representation or a display name."""
+    """Whether people read it, no program: in a log, an error or a representation."""
     sink = view.goes_to(node)
-    if sink.how == "told" or TELLERS.search(sink.into) or SHOWN.search(sink.name):
+    if sink.how == "told" or TELLERS.search(sink.into):
         return True
     for above in view.module.upwards(node):
         match above:
@@ -108,6 +107,12 @@ def told(view: View, node: ast.expr) -> bool:
             ):
                 return True
     return False
+
+
+def displayed(view: View, node: ast.expr) -> bool:
+    """Whether it goes into a name or a message that people see."""
+    name = view.goes_to(node).name
+    return SHOWN.search(name) is not None and not names_id(name)
 
 
 def method_called(view: View, node: ast.expr) -> tuple[ast.Call, str] | None:
@@ -155,7 +160,7 @@ class Split(Reader):
     invalid = (
         "def f(thread_id): return thread_id.split('_')[1]",
         "def f(run_id): _, ts, rnd = run_id.split('_')",
-        "def f(run_id):\n    parts = run_id.split('_')\n    if len(parts) != 3: raise ValueError\n    return parts[1]",
+        "def f(run_id):\n    parts = run_id.split('_')\n    if len(parts) != 3: raise ValueError",
         "import re\ndef f(job_id): return re.split('[-_]', job_id)[0]",
         "def f(event): head, _, tail = str(event['user_id']).partition(':')",
     )
@@ -169,7 +174,11 @@ class Split(Reader):
     @classmethod
     def read(cls, view: View, use: Use) -> Reading | None:
         above = view.module.above.get(use.whole)
-        if isinstance(above, ast.Call) and use.whole in above.args[1:2] and resolve(above.func, use.space) == "re.split":
+        if (
+            isinstance(above, ast.Call)
+            and use.whole in above.args[1:2]
+            and resolve(above.func, use.space) == "re.split"
+        ):
             return cls._taken(view, use, above, "re.split", above.args[0])
         called = method_called(view, use.whole)
         if called is None or called[1] not in ("split", "rsplit", "partition", "rpartition"):
@@ -185,7 +194,9 @@ class Split(Reader):
         if told(view, call):
             return Reading(call, "likely", "", reason="log line")
         parts, apart = parts_expected(view, call, use.space)
-        shape = f"{how}({ast.unparse(separator)})".replace("'", '"')
+        most = argument(call, 1, "maxsplit") if how in ("split", "rsplit") else None
+        shape = ", ".join([ast.unparse(each) for each in (separator, most) if each is not None])
+        shape = f"{how}({shape})".replace("'", '"')
         if parts and how in ("split", "rsplit", "re.split"):
             shape += f" of {parts}"
         confidence = sure(use) if apart and between else "likely"
@@ -216,10 +227,12 @@ def _parts_named(view: View, name: str, space: Space, call: ast.expr) -> tuple[s
             count, single = _parts_used(view, reference)
             counts += [count] if count else []
             apart = apart or single
-    exact = [count for count in counts if not count.endswith("+")]
+    exact = sorted({int(count) for count in counts if not count.endswith("+")} - {1})
     if exact:
-        return exact[0], apart
-    return max(counts, key=lambda count: int(count[:-1]), default=""), apart
+        return " or ".join([str(count) for count in exact]), apart
+    return max(
+        [count for count in counts if count.endswith("+")], key=lambda count: int(count[:-1]), default=""
+    ), apart
 
 
 def _parts_used(view: View, node: ast.expr) -> tuple[str, bool]:
@@ -294,14 +307,19 @@ class Prefix(Reader):
         if how in ("startswith", "endswith"):
             if texts and not any(texts):
                 return None
-            return Reading(call, sure(use) if texts else "likely", f"{use.name} is read by its {how[:-4]}", _shape(how, texts))
+            return Reading(
+                call,
+                sure(use) if texts else "likely",
+                f"{use.name} is read by its {how[:-4]}",
+                _shape(how, texts),
+            )
         if how in ("removeprefix", "removesuffix"):
             return Reading(call, sure(use), f"a part of {use.name} is cut off", _shape(how, texts))
         if how in ("find", "index", "rfind", "rindex") and texts and SEPARATOR.search(texts[0]):
             return Reading(call, "likely", f"{use.name} is searched for its parts", _shape(how, texts))
-        if how == "replace" and len(call.args) == 2 and texts and texts_of(call.args[1]) == [""]:
-            if PREFIX.fullmatch(texts[0]):
-                return Reading(call, "likely", f"a part of {use.name} is cut off", _shape(how, texts))
+        taken_out = how == "replace" and len(call.args) == 2 and texts_of(call.args[1]) == [""]
+        if taken_out and texts and PREFIX.fullmatch(texts[0]):
+            return Reading(call, "likely", f"a part of {use.name} is cut off", _shape(how, texts))
         return None
 
     @classmethod
@@ -319,19 +337,25 @@ class Prefix(Reader):
 
     @classmethod
     def _tested_kinds(cls, view: View) -> Iterator[Draft]:
-        """`thread.startswith("thread_")`: the value isn't called an ID, but the prefix says that it is one."""
+        """`thread.startswith("thread_")`: the prefix says that it is an ID, whatever it is called."""
         uses = {use.whole for use in view.uses}
         for call, space in view.module.calls:
             func = call.func
-            if not isinstance(func, ast.Attribute) or func.attr not in ("startswith", "removeprefix") or not call.args:
+            if (
+                not isinstance(func, ast.Attribute)
+                or func.attr not in ("startswith", "removeprefix")
+                or not call.args
+            ):
                 continue
-            prefix = PREFIX.fullmatch("".join(texts_of(call.args[0])))
+            prefix = KIND.fullmatch("".join(texts_of(call.args[0])))
             if prefix is None or func.value in uses:
                 continue
             name = named(func.value).lower()
             if name and name.rpartition("_")[2] == prefix[1].lower():
                 message = f"{name} is read by its prefix"
-                yield drafted(cls, view, Reading(call, "question", message, _shape(func.attr, [prefix[0]])), space)
+                yield drafted(
+                    cls, view, Reading(call, "question", message, _shape(func.attr, [prefix[0]])), space
+                )
 
 
 def _shape(how: str, texts: list[str]) -> str:
@@ -361,7 +385,11 @@ class Slice(Reader):
     @classmethod
     def read(cls, view: View, use: Use) -> Reading | None:
         cut = view.module.above.get(use.whole)
-        if not isinstance(cut, ast.Subscript) or cut.value is not use.whole or not isinstance(cut.ctx, ast.Load):
+        if (
+            not isinstance(cut, ast.Subscript)
+            or cut.value is not use.whole
+            or not isinstance(cut.ctx, ast.Load)
+        ):
             return None
         if not _is_cut(cut.slice) and not _is_letter(cut, view):
             return None
@@ -369,9 +397,11 @@ class Slice(Reader):
             first = template[0]
             if isinstance(first, Field) and first.cut:
                 return None  # a cut token
-        if told(view, cut):
+        if told(view, cut) or displayed(view, cut):
             return Reading(cut, "likely", "", reason="log line")
-        return Reading(cut, sure(use), f"a part of {use.name} is taken by its position", ast.unparse(cut.slice))
+        return Reading(
+            cut, sure(use), f"a part of {use.name} is taken by its position", ast.unparse(cut.slice)
+        )
 
 
 def _is_cut(index: ast.expr) -> bool:
@@ -418,17 +448,22 @@ class Pattern(Reader):
     @classmethod
     def read(cls, view: View, use: Use) -> Reading | None:
         call = view.module.above.get(use.whole)
-        if not isinstance(call, ast.Call) or use.whole not in call.args or not isinstance(call.func, ast.Attribute):
+        if (
+            not isinstance(call, ast.Call)
+            or use.whole not in call.args
+            or (how := named(call.func)) not in MATCHES
+        ):
             return None
-        how = call.func.attr
-        target = resolve(call.func, use.space)
-        if target.startswith(("re.", "regex.")) and how in MATCHES:
-            if call.args.index(use.whole) != (2 if how in ("sub", "subn") else 1):
-                return None
+        at = call.args.index(use.whole) - how.startswith("sub")
+        if resolve(call.func, use.space) in (f"re.{how}", f"regex.{how}"):
             shape = (texts_of(call.args[0]) or [""])[0]
-        elif how in MATCHES and PATTERNISH.search(named(call.func.value)) and use.whole is call.args[how.startswith("sub")]:
-            shape = ""
+            expected = 1
         else:
+            shape = ""
+            expected = 0
+            if not isinstance(call.func, ast.Attribute) or not PATTERNISH.search(named(call.func.value)):
+                return None
+        if at != expected:
             return None
         if how in ("sub", "subn"):
             return Reading(call, "question", f"{use.name} is changed by a regular expression", shape)
@@ -441,19 +476,23 @@ class Pattern(Reader):
         if not isinstance(text, str) or len(text) > 600 or isinstance(view.module.above.get(node), ast.Expr):
             return None
         if "{" in text and UUID_PATTERN.search(text):
-            if "uuid" not in text and "-" not in text and "{32}" in text:
-                return None  # any 32 digits
             return Reading(node, "certain", "the shape of a UUID is written down once more", text)
         if not REGULAR.search(text):
             return None
         above = view.module.above.get(node)
         if isinstance(above, ast.keyword):
             outer = view.module.above.get(above)
-            if above.arg in ("pattern", "regex") and isinstance(outer, ast.Call) and names_id(view.goes_to(outer).name):
+            if (
+                above.arg in ("pattern", "regex")
+                and isinstance(outer, ast.Call)
+                and names_id(view.goes_to(outer).name)
+            ):
                 return Reading(node, "likely", "a pattern says how the ID looks", text)
             return None
         whole = above if isinstance(above, ast.Call) and named(above.func) == "compile" else node
-        if PATTERN_NAME.search(view.goes_to(whole).name):
+        if isinstance(view.module.above.get(whole), ast.Assign | ast.AnnAssign) and PATTERN_NAME.search(
+            view.goes_to(whole).name
+        ):
             return Reading(node, "likely", "a pattern says how the ID looks", text)
         return None
 
@@ -483,7 +522,10 @@ class Length(Reader):
         if not isinstance(compare, ast.Compare) or len(compare.ops) != 1:
             return None
         other = compare.comparators[0] if compare.left is call else compare.left
-        numbers = [number_of(each) for each in (other.elts if isinstance(other, ast.Tuple | ast.List | ast.Set) else [other])]
+        numbers = [
+            number_of(each)
+            for each in (other.elts if isinstance(other, ast.Tuple | ast.List | ast.Set) else [other])
+        ]
         sizes = [number for number in numbers if number is not None]
         operator = compare.ops[0]
         shape = ast.unparse(compare)
@@ -494,7 +536,9 @@ class Length(Reader):
         if max(sizes) < 5:
             return None  # rather how many there are
         exact = isinstance(operator, ast.Eq | ast.NotEq | ast.In | ast.NotIn)
-        return Reading(compare, sure(use) if exact else "likely", f"the length of {use.name} is tested", shape)
+        return Reading(
+            compare, sure(use) if exact else "likely", f"the length of {use.name} is tested", shape
+        )
 
 
 class ParsedUuid(Reader):
@@ -531,11 +575,23 @@ class ParsedUuid(Reader):
             goes = view.goes_to(call)
             if use is not None:
                 found = Reading(call, "certain", f"{use.name} has to be a UUID here", "UUID")
-            elif names_id(goes.name) and not is_many(goes.name) and isinstance(text, ast.Name | ast.Attribute | ast.Subscript):
+            elif names_id(goes.name) and not is_many(goes.name) and from_elsewhere(text):
                 found = Reading(call, "likely", f"{goes.name} has to be a UUID here", "UUID")
             else:
                 continue
             yield drafted(cls, view, found, space)
+
+
+def from_elsewhere(node: ast.expr) -> bool:
+    """Whether it is a variable, or something looked up, rather than something computed."""
+    match node:
+        case ast.Name() | ast.Attribute() | ast.Subscript():
+            return True
+        case ast.Call(func=ast.Name(id="str"), args=[inner]):
+            return from_elsewhere(inner)
+        case ast.Call(func=ast.Attribute(attr="get" | "pop" | "getenv") | ast.Name(id="getenv")):
+            return True
+    return False
 
 
 def is_uuid(target: str) -> bool:
@@ -563,7 +619,12 @@ class Form(Reader):
         call, how = called
         if how in SHAPES:
             return Reading(call, "question", f"{use.name} is read by its characters", f"{how}()")
-        if how == "replace" and len(call.args) == 2 and texts_of(call.args[0]) == ["-"] and texts_of(call.args[1]) == [""]:
+        if (
+            how == "replace"
+            and len(call.args) == 2
+            and texts_of(call.args[0]) == ["-"]
+            and texts_of(call.args[1]) == [""]
+        ):
             compared = isinstance(view.module.above.get(call), ast.Compare)
             confidence: Confidence = "likely" if compared else "question"
             return Reading(call, confidence, f"{use.name} is written in another form", 'replace("-", "")')

@@ -90,7 +90,8 @@ class _Weak(Rule):
                 continue
             whole = top(source.node, view.module)
             sink = sink_of(whole, view.module)
-            if whole in seen or not sink.is_id or cls.stands(view, source.node, sink):
+            is_id = sink.is_id or (cls.kind == "random" and sink.is_code)
+            if whole in seen or not is_id or cls.stands(view, source.node, sink):
                 continue
             seen.add(whole)
             template = view.evaluator.template(whole, source.space)
@@ -100,6 +101,9 @@ class _Weak(Rule):
                 yield view.ignored(cls, source.node, source.space, reason)
                 continue
             yield view.draft(cls, source.node, source.space, cls.alone, cls.message, template)
+        for name, space, template in view.passed:
+            if cls.weakens(template):
+                yield view.draft(cls, name, space, cls.alone, cls.message, template)
         for text in view.texts:
             if text.node in seen or not cls.weakens(text.template) or judged(text) != "certain":
                 continue
@@ -137,9 +141,22 @@ class TimeOnly(_Weak):
     )
 
     @classmethod
+    def check(cls, view: View) -> Iterator[Draft | Ignored]:
+        yield from super().check(view)
+        for node, space in view.module.subscripts:
+            if not isinstance(node.slice, ast.Slice):
+                continue
+            template = view.evaluator.template(node, space)
+            cut = template[0] if len(template) == 1 else ""
+            # What a UUIDv1, v6 or v7 begins with.
+            is_time = isinstance(cut, Field) and cut.kind == "uuid" and cut.cut and not cut.bits
+            if is_time and reason_against(view.goes_to(node, space)) is None:
+                yield view.draft(cls, node, space, "certain", cls.message, template)
+
+    @classmethod
     def weakens(cls, template: Template) -> bool:
         kinds = {field.kind for field in fields(template)}
-        return "time" in kinds and not kinds & (MIXED | {"counter"})
+        return "time" in kinds and not kinds & (MIXED | {"counter", "pyhash", "address"})
 
 
 class RandomId(_Weak):
@@ -287,7 +304,7 @@ class HashOfTime(Rule):
 
     code = "CID308"
     title = "a digest of a time"
-    category = "weak-source"
+    category = "time-only"
     priority = "P1"
     why = "A digest adds nothing that varies: two in the same moment are the same, and all can be guessed."
     instead = "registry.mint(kind)"

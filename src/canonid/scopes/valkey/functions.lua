@@ -278,13 +278,17 @@ local function close(keys, argv)
 end
 
 -- Goes on with closings that have begun, for a chunk in all: field, whether that was all, which, and why.
+-- One that has ended meanwhile is done: what bears that name now is another one, and nobody closes it.
 local function sweep(keys, argv)
   local P, process, epoch, left, swept = keys[1], argv[1], argv[2], CHUNK, {}
   local answer = refused(P, process, epoch)
   if answer then return {answer} end
   for place = 3, #argv do
     if left <= 0 then break end
-    local told, all, ids, because = take_out(P, process, epoch, argv[place], '', '', '0', left)
+    local told, all, ids, because
+    if redis.call('HEXISTS', P .. 'closing', argv[place]) == 1 then
+      told, all, ids, because = take_out(P, process, epoch, argv[place], '', '', '0', left)
+    end
     left = left - (told or 0)
     swept[#swept + 1] = {argv[place], all or 1, ids or '[]', because or ''}
   end
@@ -302,7 +306,7 @@ local function begin(keys, argv)
   return {'ok'}
 end
 
--- Gives up a process's part of a joined scope; the last one begins its closing.
+-- Gives up a process's part of a joined scope; the last one begins its closing, and goes on with that nonce.
 local function leave(keys, argv)
   local P, process, epoch, field, nonce, why, at = keys[1], unpack(argv, 1, 6)
   local answer = refused(P, process, epoch)
@@ -314,7 +318,7 @@ local function leave(keys, argv)
   if redis.call('SISMEMBER', holders, process) == 0 then return {'gone'} end
   if redis.call('SCARD', holders) == 1 then
     mark(P, field, process, why, at)
-    return {'last'}
+    return {'last', nonce}
   end
   redis.call('SREM', holders, process)
   redis.call('SREM', P .. 'tops:' .. process, field)

@@ -152,6 +152,8 @@ class Membership:
             if entry.flags == JOINED and self._paying == entry.field:
                 async with self._payment:  # or what is left there would be what is entered here
                     pass
+            if entry.flags == JOINED and self._owes_closing(entry.field):
+                return ["conflict"]  # what is live there is over, though the store does not know it yet
             if self.reservations and not await self.reservations.take(entry.field, entry.principal):
                 return ["conflict"]
             answer = await self.write("claim", *claim_of(entry, at_most))
@@ -165,6 +167,9 @@ class Membership:
             del self._under_way[nonce]
             if not self._under_way:
                 self._overtaken.clear()
+
+    def _owes_closing(self, field: str) -> bool:
+        return any(owed == field and not joined for (owed, _), (_, joined) in self._debts.items())
 
     async def _is_confirmed(self, entry: SharedEntry) -> bool:
         return self.reservations is None or await self.reservations.confirm(entry.field, entry.principal)
@@ -184,10 +189,7 @@ class Membership:
         await self.write("begin", entry.field, entry.nonce, why, self._member.milliseconds())
 
     async def end(self, field: str, nonce: str, why: str) -> list[Gone]:
-        """Closes in the store, a chunk at a time, and here what of it is here; what left the store, in order.
-
-        An empty `nonce` stands for any claim of that name.
-        """
+        """Closes in the store, a chunk at a time, and here what of it is here; what left the store."""
         at = self._member.milliseconds()
         gone: list[Gone] = []
         self._ending.add(field)
@@ -196,8 +198,7 @@ class Membership:
             while True:
                 answer = await self.write("close", field, nonce, why, at)
                 if answer[0] == "gone":
-                    if nonce:
-                        self._forget(field, nonce)
+                    self._forget(field, nonce)
                     return gone
                 gone += await self._taken_out(answer[2], answer[3])
                 if answer[1]:
@@ -503,16 +504,20 @@ class Membership:
                 self._debts.pop(debt, None)
 
     async def _pay_one(self, field: str, nonce: str, why: str, joined: bool) -> None:
-        if not joined or await self.give_up(field, nonce, why):
-            await self.end(field, nonce, why)
+        last = await self.give_up(field, nonce, why) if joined else nonce
+        if last:
+            await self.end(field, last, why)
 
-    async def give_up(self, field: str, nonce: str, why: str) -> bool:
-        """Leaves a joined scope in the store; True if this was the last process, which has to close it."""
+    async def give_up(self, field: str, nonce: str, why: str) -> str:
+        """Leaves a joined scope in the store; its nonce if this was the last process, which has to close it.
+
+        An empty `nonce` stands for any claim of that name.
+        """
         answer = await self.write("leave", field, nonce, why, self._member.milliseconds())
         if answer[0] == "last":
-            return True
+            return str(answer[1])
         self._forget(field, nonce)
-        return False
+        return ""
 
     async def _call(self, step: str, *arguments: Argument) -> Any:
         return await self.store.call(self.prefix, step, self.process, self._epoch or "", *arguments)
