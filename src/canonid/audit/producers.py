@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import posixpath
 import re
+from collections.abc import Iterable
+from itertools import product
 from typing import NamedTuple
 
 from canonid.audit.facts import Part
@@ -88,9 +90,15 @@ def producers(repository: Repository) -> dict[str, list[Producer]]:
     return found
 
 
-def known_to(producer: Producer, path: str) -> bool:
-    """Whether what a producer writes may be meant in a file: by all if it is a function, else nearby."""
+def near(producer: Producer, path: str) -> bool:
+    """Whether what a producer writes is known in a file: everywhere if it is a function, else in its folder."""
     return producer.name != "" or posixpath.dirname(producer.path) == posixpath.dirname(path)
+
+
+def meant(written: Iterable[Producer], path: str) -> list[Producer]:
+    """The producers that a file may count on: those near it, or all of them if there are none."""
+    everywhere = list(written)
+    return [each for each in everywhere if near(each, path)] or everywhere
 
 
 def shown(template: tuple[Part, ...]) -> str:
@@ -124,6 +132,24 @@ def width(template: tuple[Part, ...]) -> int | None:
             return None
         total += int(found[1]) if part.kind and found else len(part.text)
     return total
+
+
+def samples(template: tuple[Part, ...]) -> list[str]:
+    """Texts that it may give, one for each way to write its fields; none where that can't be told."""
+    choices = [_samples(part) for part in template]
+    return ["".join(texts) for texts in product(*choices)] if len(template) <= 8 else []
+
+
+def _samples(part: Part) -> tuple[str, ...]:
+    if not part.kind:
+        return (part.text,)
+    if part.text == "uuid":
+        return ("0f8fad5b-d9cb-469f-a165-70867728950e", "0f8fad5bd9cb469fa16570867728950e")
+    if found := WIDTH.match(part.text):
+        return (("0f8fad5bd9cb469fa16570867728950e" * 4)[: int(found[1])],)
+    return {"ms": ("1700000000123",), "us": ("1700000000123456",), "ns": ("1700000000123456789",)}.get(
+        part.text, ()
+    )
 
 
 def same_shape(first: tuple[Part, ...], second: tuple[Part, ...]) -> bool:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from canonid.audit.evaluating import is_made, returns
+from canonid.audit.evaluating import is_id_name, is_made, returns
 from canonid.audit.facts import Definition, Holding, Mention, Part, Production, Signature
 from canonid.audit.names import Binding, Space, resolve
 from canonid.audit.rules.building import against, judged
@@ -175,7 +175,7 @@ def _definitions(view: View) -> Iterator[Definition]:
     for name, bindings in module.space.bindings.items():
         node = bindings[0].node
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            if is_maker(name) or name in making:
+            if is_maker(name) or name in making or is_id_name(name):
                 yield _function(view, module.space, name, bindings, "function")
         elif bindings[0].how == "value" and len(bindings) == 1:
             gives = trace(node, module.space)
@@ -405,8 +405,9 @@ def _changed(view: View) -> Iterator[str]:
 def _mentions(view: View) -> Iterator[Mention]:
     for call, space in view.module.calls:
         target = trace(call.func, space)
-        if not is_telling(target):
+        if not is_telling(target) and not (target and is_id_name(_last_of(target))):
             continue
+        yield from _members_given(view, call, space)
         named = tuple([each.arg for each in call.keywords if each.arg is not None])
         positional = [each for each in call.args if not isinstance(each, ast.Starred)]
         more = len(positional) < len(call.args) or len(named) < len(call.keywords)
@@ -430,6 +431,14 @@ def _mentions(view: View) -> Iterator[Mention]:
                     and is_telling(binding.text)
                 ):
                     yield _mention(view, "import", binding.text, binding.node, space)
+
+
+def _members_given(view: View, call: ast.Call, space: Space) -> Iterator[Mention]:
+    """What may be members of enums among the arguments of a maker, whatever the enum is called."""
+    for node in [*call.args, *[each.value for each in call.keywords]]:
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.attr.isupper():
+            if (target := trace(node, space)) and not CHOICES.search(node.value.id):
+                yield _mention(view, "member", target, node, space)
 
 
 def _mention(view: View, how: str, target: str, node: ast.expr | ast.ImportFrom, space: Space) -> Mention:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from canonid.audit.facts import Holding, Part
 from canonid.audit.findings import Confidence, Draft
@@ -13,10 +13,12 @@ from canonid.audit.producers import (
     Producer,
     beginning,
     begins_with,
-    known_to,
+    meant,
+    near,
     parts_between,
     producers,
     same_shape,
+    samples,
     shown,
     width,
 )
@@ -31,8 +33,13 @@ AT_MOST = re.compile(r"split\([^()]*?,\s*(?:maxsplit=)?(\d+)\)$")
 PREFIX = re.compile(r"(?:startswith|removeprefix)\((.*)\)$")
 LENGTH = re.compile(r"(?:==|!=) (\d+)$")
 QUOTED = re.compile(r"\"((?:[^\"\\]|\\.)*)\"")
+HOW = re.compile(r"\b(fullmatch|match)\(")
+REPEATED = re.compile(
+    r"\)[*+?{]|[*+}?][*+{]|\\\d|\(\?[^:P]"
+)  # a group repeated, or something that looks around
 READ = re.compile(
     r"(?:(\w+)\.)?(\w+)(?:\[['\"](\w+)['\"]\])?\)*\.(?:r?split|startswith|removeprefix)\(|len\((?:(\w+)\.)?(\w+)\)"
+    r"|(?:UUID|match|fullmatch)\((?:[^()]*, )?(?:hex=)?(?:str\()?(?:(\w+)\.)?(\w+)\)"
 )
 
 
@@ -69,13 +76,14 @@ class Unreadable(Rule):
             for draft in facts.drafts:
                 kind = kind_read(draft)
                 service = repository.service_of(path)
-                meant = [
+                within = [
                     each
                     for each in written.get(kind, ())
-                    if known_to(each, path) and repository.service_of(each.path) in ("", service)
+                    if repository.service_of(each.path) in ("", service)
                 ]
-                wrong = [(each, why) for each in meant if (why := misread(draft, each))]
-                if not wrong or len(wrong) < len(meant):
+                counted_on = meant(within, path)
+                wrong = [(each, why) for each in counted_on if (why := misread(draft, each))]
+                if not wrong or len(wrong) < len(counted_on):
                     continue
                 producer, why = wrong[0]
                 confidence: Confidence = "certain" if producer.name and "expects" in why else "likely"
@@ -90,7 +98,7 @@ def kind_read(draft: Draft) -> str:
     found = READ.search(draft.normal)
     if found is None:
         return ""
-    owner, name = found[1] or found[4], found[3] or found[2] or found[5]
+    owner, name = found[1] or found[4] or found[6], found[3] or found[2] or found[5] or found[7]
     kind = kind_of_name(name)
     if not kind and owner not in (None, "self", "cls"):
         return owner.lower()
@@ -110,7 +118,25 @@ def misread(draft: Draft, producer: Producer) -> str:
         length = width(template)
         if length is not None and length != int(found[1]):
             return f"expects {found[1]} characters, gets {length}"
+    if draft.code == "CID406" and draft.template == "UUID" and [part.kind for part in template] != ["uuid"]:
+        return "expects a UUID"
+    if draft.code == "CID404":
+        return _unmatched(draft.template, draft.normal, samples(template))
     return ""
+
+
+def _unmatched(pattern: str, normal: str, texts: Sequence[str]) -> str:
+    """Why a regular expression refuses all of some texts. One that might take long on them is not tried."""
+    how = HOW.search(normal)
+    if how is None or not texts or len(pattern) > 200 or REPEATED.search(pattern):
+        return ""
+    try:
+        compiled = re.compile(pattern)
+    except (re.error, OverflowError, RecursionError):
+        return ""
+    if any(getattr(compiled, how[1])(text) for text in texts):
+        return ""
+    return f"expects what matches {pattern}"
 
 
 def _is_of_kind(prefix: str, kind: str) -> bool:
@@ -156,11 +182,7 @@ class TwoFormats(Rule):
                 continue
             first = named[0]
             for each in made:
-                if (
-                    each is first
-                    or same_shape(first.template, each.template)
-                    or not known_to(each, first.path)
-                ):
+                if each is first or same_shape(first.template, each.template) or not near(each, first.path):
                     continue
                 yield (
                     each.path,
