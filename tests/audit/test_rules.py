@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import pytest
 
+from canonid.audit.linking import link
 from canonid.audit.rule import Rule
 from canonid.audit.rules import RULES
 from canonid.audit.scanning import scan
 
 
+def files(example: str) -> dict[str, str]:
+    """The files of an example: one, or several, each below a line that names it."""
+    if not example.startswith("# file: "):
+        return {"example.py": example}
+    pieces = [piece.partition("\n") for piece in example.split("# file: ")[1:]]
+    return {name.strip(): content for name, _, content in pieces}
+
+
 def codes(example: str) -> list[str]:
-    facts = scan("example.py", example.encode())
-    assert facts.error == ""
-    return [draft.code for draft in facts.drafts]
+    facts = [scan(path, text.encode()) for path, text in files(example).items()]
+    return [finding.code for finding in link("/", facts).findings]
 
 
 @pytest.mark.parametrize(

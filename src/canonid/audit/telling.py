@@ -436,9 +436,11 @@ def _mentions(view: View) -> Iterator[Mention]:
 def _members_given(view: View, call: ast.Call, space: Space) -> Iterator[Mention]:
     """What may be members of enums among the arguments of a maker, whatever the enum is called."""
     for node in [*call.args, *[each.value for each in call.keywords]]:
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.attr.isupper():
-            if (target := trace(node, space)) and not CHOICES.search(node.value.id):
-                yield _mention(view, "member", target, node, space)
+        if not isinstance(node, ast.Attribute) or not isinstance(node.value, ast.Name):
+            continue
+        target = trace(node, space) if node.attr.isupper() and not CHOICES.search(node.value.id) else ""
+        if target:
+            yield _mention(view, "member", target, node, space)
 
 
 def _mention(view: View, how: str, target: str, node: ast.expr | ast.ImportFrom, space: Space) -> Mention:

@@ -13,6 +13,7 @@ from canonid.audit.producers import (
     Producer,
     beginning,
     begins_with,
+    language,
     meant,
     near,
     parts_between,
@@ -25,6 +26,8 @@ from canonid.audit.producers import (
 from canonid.audit.repository import Repository
 from canonid.audit.rule import Rule
 from canonid.audit.wording import kind_of_name
+from canonid.core.automata import Path, automaton, shortest_common
+from canonid.core.language import Node
 
 Drafted = tuple[str, Draft]
 
@@ -81,7 +84,11 @@ class Unreadable(Rule):
                     for each in written.get(kind, ())
                     if repository.service_of(each.path) in ("", service)
                 ]
-                counted_on = meant(within, path)
+                counted_on = (
+                    [each for each in within if near(each, path)]
+                    if draft.code == "CID404"
+                    else meant(within, path)
+                )
                 wrong = [(each, why) for each in counted_on if (why := misread(draft, each))]
                 if not wrong or len(wrong) < len(counted_on):
                     continue
@@ -128,7 +135,7 @@ def misread(draft: Draft, producer: Producer) -> str:
 def _unmatched(pattern: str, normal: str, texts: Sequence[str]) -> str:
     """Why a regular expression refuses all of some texts. One that might take long on them is not tried."""
     how = HOW.search(normal)
-    if how is None or not texts or len(pattern) > 200 or REPEATED.search(pattern):
+    if how is None or not pattern or not texts or len(pattern) > 200 or REPEATED.search(pattern):
         return ""
     try:
         compiled = re.compile(pattern)
@@ -177,7 +184,7 @@ class TwoFormats(Rule):
     @classmethod
     def check(cls, repository: Repository) -> Iterator[Drafted]:
         for kind, made in producers(repository).items():
-            named = [each for each in made if each.name and not _is_private(each.name)]
+            named = [each for each in made if each.is_public]
             if not named:
                 continue
             first = named[0]
@@ -196,10 +203,6 @@ class TwoFormats(Rule):
                 )
 
 
-def _is_private(symbol: str) -> bool:
-    return any(name.startswith("_") for name in symbol.split("."))
-
-
 def _drafted(rule: type[Rule], producer: Producer, confidence: Confidence, message: str) -> Draft:
     return Draft(
         rule.code,
@@ -210,6 +213,55 @@ def _drafted(rule: type[Rule], producer: Producer, confidence: Confidence, messa
         message,
         producer.normal,
     )
+
+
+class Ambiguous(Rule):
+    """Two producers of different kinds that can write the same text."""
+
+    code = "CID703"
+    title = "one text for two kinds"
+    category = "conflict"
+    priority = "P1"
+    why = "Nothing in such an ID says which of the two it is, so one is taken for the other."
+    instead = "a prefix of its own for each kind of the registry"
+    invalid = (
+        "import uuid\ndef generate_request_id(): return f'req_{uuid.uuid4().hex[:12]}'\n"
+        "def generate_requirement_id(): return f'req_{uuid.uuid4().hex[:12]}'",
+    )
+    valid = (
+        "import uuid\ndef generate_request_id(): return f'req_{uuid.uuid4().hex[:12]}'\n"
+        "def generate_requirement_id(): return f'req_{uuid.uuid4().hex[:8]}'",
+        "import uuid\ndef generate_user_id(): return str(uuid.uuid4())\n"
+        "def generate_run_id(): return str(uuid.uuid4())",
+    )
+
+    @classmethod
+    def check(cls, repository: Repository) -> Iterator[Drafted]:
+        named = [each for made in producers(repository).values() for each in made if each.is_public]
+        known = [
+            (each, node) for each in named if beginning(each.template) and (node := language(each.template))
+        ]
+        for number, (each, node) in enumerate(known):
+            for other, earlier in known[:number]:
+                if each.kind.endswith(other.kind) or other.kind.endswith(each.kind):
+                    continue
+                if not _may_begin_alike(each, other) or (text := _common(node, earlier)) is None:
+                    continue
+                message = f"{text} may be of {each.kind}, or of {other.kind} by {other.name} in {other.path}"
+                yield each.path, _drafted(cls, each, "likely", message)
+                break
+
+
+def _may_begin_alike(first: Producer, second: Producer) -> bool:
+    heads = beginning(first.template), beginning(second.template)
+    return heads[0].startswith(heads[1]) or heads[1].startswith(heads[0])
+
+
+def _common(first: Node, second: Node) -> str | None:
+    """The shortest text of both."""
+    one, two = [automaton([Path([(0, node)], "")], exact=True) for node in (first, second)]
+    found = shortest_common(one, two, lambda left, right: True)
+    return None if found is None else found[0]
 
 
 class Leaked(Rule):
@@ -293,4 +345,4 @@ def _as_text(template: tuple[Part, ...]) -> str:
     return "".join(["\0" if part.kind else part.text for part in template])
 
 
-RULES = (Unreadable, TwoFormats, Leaked)
+RULES = (Unreadable, TwoFormats, Ambiguous, Leaked)
