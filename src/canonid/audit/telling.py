@@ -10,7 +10,9 @@ from typing import NamedTuple
 from canonid.audit.evaluating import is_id_name, is_made, returns
 from canonid.audit.facts import Definition, Holding, Mention, Part, Production, Signature
 from canonid.audit.names import Binding, Space, resolve
+from canonid.audit.origins import origin_of
 from canonid.audit.rules.building import against, judged
+from canonid.audit.sinks import reason_against
 from canonid.audit.templates import Template, fields, literal, shown
 from canonid.audit.view import View
 from canonid.audit.wording import (
@@ -64,15 +66,18 @@ class Told(NamedTuple):
 def told(view: View, named: bool) -> Told:
     """All of it. Where no name in the file says that it makes IDs (`named`), only what can be there."""
     definitions = tuple(_definitions(view))
-    found = Told(definitions, productions=tuple(_productions(view)), holdings=tuple(_holdings(view)))
     space = view.module.space
-    stars = tuple(space.stars)
+    found = Told(
+        definitions,
+        tuple(_exports(space)),
+        stars=tuple(space.stars),
+        productions=tuple(_productions(view)),
+        holdings=tuple(_holdings(view)),
+    )
     if not named:
-        return found._replace(stars=stars)
+        return found
     return found._replace(
-        exports=tuple(_exports(space)),
         names=() if not definitions or _is_open(view) else tuple(sorted(space.bindings)),
-        stars=stars,
         mentions=tuple(_mentions(view)),
         changed=tuple(sorted(set(_changed(view)))),
     )
@@ -364,11 +369,11 @@ def _exports(space: Space) -> Iterator[tuple[str, str]]:
             continue
         (binding,) = bindings
         if binding.how == "import":
-            if is_telling(name) or is_telling(binding.text):
+            if is_telling(name) or is_telling(binding.text) or origin_of(binding.text) is not None:
                 yield name, binding.text
         elif binding.how == "value" and isinstance(binding.node, ast.Name | ast.Attribute):
             target = trace(binding.node, space)
-            if target and (is_telling(name) or is_telling(target)):
+            if target and (is_telling(name) or is_telling(target) or origin_of(target) is not None):
                 yield name, target
 
 
@@ -412,7 +417,10 @@ def _mentions(view: View) -> Iterator[Mention]:
         positional = [each for each in call.args if not isinstance(each, ast.Starred)]
         more = len(positional) < len(call.args) or len(named) < len(call.keywords)
         yield _mention(view, "call", target, call, space)._replace(
-            positional=len(positional), named=named, open=more
+            positional=len(positional),
+            named=named,
+            open=more,
+            reason=reason_against(view.goes_to(call)) or "",
         )
     for node, space in view.module.references:
         if (
