@@ -44,3 +44,137 @@ def test_the_order_of_files_changes_nothing():
     texts = of_project(PROJECTS[1])
     facts = [scan(path, text.encode()) for path, text in texts.items()]
     assert link(".", facts) == link(".", reversed(facts))
+
+
+MANAGER = """
+from typing import Self
+
+class IdManager:
+    @classmethod
+    def shared(cls) -> Self: ...
+    def new_id(self, kind): ...
+"""
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "from app.ids import IdManager\nIdManager.shared().new_id()",
+        "from app import ids\nids.IdManager().new_id()",
+        "import app.ids\napp.ids.IdManager().new_id()",
+        "import app.ids as made\nmade.IdManager().new_id()",
+        "def f():\n    from app.ids import IdManager\n    manager = IdManager()\n    return manager.new_id()",
+        "from app.ids import IdManager as M\nclass A:\n    def __init__(self): self.ids = M()\n"
+        "    def f(self): self.ids.new_id()",
+        "from app.ids import IdManager\nmaker = IdManager\nmaker().new_id()",
+        "from app import IdManager\nIdManager().new_id()",
+        "from .ids import IdManager\nIdManager().new_id()",
+        "from . import IdManager\nIdManager().new_id()",
+        "from app.all import IdManager\nIdManager().new_id()",
+    ],
+)
+def test_a_broken_call_is_found_however_its_maker_is_reached(call):
+    texts = {
+        "app/ids.py": MANAGER,
+        "app/__init__.py": "from .ids import IdManager\n",
+        "app/all.py": "from app.ids import *\n",
+        "app/use.py": call,
+    }
+    assert [(each.code, each.path) for each in linked(texts).findings] == [("CID603", "app/use.py")]
+
+
+@pytest.mark.parametrize("root", ["src/", "services/one/src/", "app-1.0/"])
+def test_a_package_may_lie_anywhere_below_the_root(root):
+    texts = {f"{root}app/__init__.py": "", f"{root}app/ids.py": MANAGER}
+    texts[f"{root}app/use.py"] = "from app.ids import IdManager\nIdManager().new_id()"
+    assert [each.code for each in linked(texts).findings] == ["CID603"]
+
+
+def test_the_root_may_be_the_package():
+    texts = {
+        "__init__.py": "",
+        "ids.py": MANAGER,
+        "use.py": "from app.ids import IdManager\nIdManager().new_id()",
+    }
+    assert [each.code for each in linked(texts, "/app").findings] == ["CID603"]
+
+
+def test_a_module_of_the_package_is_not_taken_for_one_of_a_library():
+    texts = {
+        "app/__init__.py": "",
+        "app/uuid.py": "def uuid4(): ...",
+        "app/use.py": "import uuid\nx = uuid.uuid4(1)",
+    }
+    assert [each.code for each in linked(texts).findings] == ["CID101"]
+
+
+def test_of_two_modules_of_one_name_the_nearer_one_is_meant():
+    texts = {
+        "one/app/ids.py": "def generate_id(kind): ...",
+        "two/app/ids.py": "def generate_id(): ...",
+        "two/app/use.py": "from app.ids import generate_id\ngenerate_id()",
+        "one/app/use.py": "from app.ids import generate_id\ngenerate_id()",
+    }
+    assert [each.path for each in linked(texts).findings] == ["one/app/use.py"]
+
+
+def test_names_that_import_each_other_in_a_circle_stand_for_nothing():
+    texts = {
+        "a.py": "from b import generate_id\ngenerate_id(1)",
+        "b.py": "from a import generate_id\ngenerate_id(1)",
+    }
+    assert not linked(texts).findings
+
+
+def test_an_ignored_call_is_left_out():
+    texts = {"x.py": "def generate_id(kind): ...\nx = generate_id()  # canonid: ignore[CID603] on purpose"}
+    report = linked(texts)
+    assert not report.findings
+    assert [each.what.code for each in report.ignored] == ["CID603"]
+
+
+class TestSystems:
+    def table(self, name="chat"):
+        texts = of_project(next(each for each in PROJECTS if each.name == name))
+        return {each.name: each for each in linked(texts).systems}
+
+    def test_each_is_counted_by_files_and_calls_apart_from_tests(self):
+        manager = self.table()["UnifiedIDManager"]
+        assert (manager.files, manager.calls) == (2, 10)
+        assert (manager.test_files, manager.test_calls) == (1, 4)
+        assert manager.services == (("backend", 7), ("auth_service", 3))
+
+    def test_each_has_the_templates_that_it_writes(self):
+        written = self.table()["UnifiedIdGenerator"].templates
+        assert {"thread-{uuid}", "ws_client_{value}_{ms}_{hex8}"} < set(written)
+
+    def test_the_most_widely_used_is_the_cheapest_primary(self):
+        table = self.table()
+        assert [each.name for each in table.values() if each.primary] == ["UnifiedIDManager"]
+        assert "10 calls" in table["UnifiedIDManager"].why
+
+    def test_calls_of_uuid_on_the_spot_are_a_system_without_a_place(self):
+        texts = {
+            "a.py": "import uuid\nuser_id = uuid.uuid4()",
+            "tests/test_a.py": "import uuid\nx_id = uuid.uuid4()",
+        }
+        (bare,) = linked(texts).systems
+        assert (bare.name, bare.path, bare.calls, bare.test_calls) == ("bare UUIDs", "", 1, 1)
+
+
+class TestServices:
+    def test_one_that_is_declared_is_a_folder_of_its_name(self, tmp_path):
+        (tmp_path / "canonid.toml").write_text("[services.web]\n[services.user-store]\n")
+        texts = {
+            "web/a.py": "from user_store.ids import generate_user_id\n",
+            "user_store/ids.py": "import uuid\ndef generate_user_id(): return str(uuid.uuid4())",
+        }
+        assert "CID801" in [each.code for each in linked(texts, str(tmp_path)).findings]
+        assert "CID801" not in [each.code for each in linked(texts).findings]
+
+    def test_a_service_alone_has_no_boundary(self):
+        texts = {
+            "web/main.py": "from store.ids import generate_user_id\n",
+            "store/ids.py": "import uuid\ndef generate_user_id(): return str(uuid.uuid4())",
+        }
+        assert "CID801" not in [each.code for each in linked(texts).findings]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterable
 
 from canonid.audit.facts import FileFacts
@@ -24,7 +25,7 @@ def link(root: str, files: Iterable[FileFacts]) -> Report:
     facts = sorted(files)
     findings: list[Finding] = []
     ignored: list[IgnoredAt] = []
-    repository = Repository(facts, _declared(root))
+    repository = Repository(facts, _declared(root), posixpath.basename(root))
     together = _together(repository)
     for each in facts:
         own = together.get(each.path, ())

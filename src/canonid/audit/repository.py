@@ -31,10 +31,14 @@ class Missing(NamedTuple):
 
 
 class Repository:
-    """All facts, with what is asked of them together. Nothing is worked out before it is asked for."""
+    """All facts, with what is asked of them together. Nothing is worked out before it is asked for.
 
-    def __init__(self, facts: Iterable[FileFacts], declared: Iterable[str] = ()) -> None:
+    `declared` are the services of a registry, `name` is that of the root: it may be a package itself.
+    """
+
+    def __init__(self, facts: Iterable[FileFacts], declared: Iterable[str] = (), name: str = "") -> None:
         self.files: Mapping[str, FileFacts] = {each.path: each for each in facts}
+        self._package = name if "__init__.py" in self.files else ""
         self.service_of = services_of(self.files, declared)
         self._found: dict[tuple[str, str], Found | Missing | None] = {}
         # A name that is set from outside anywhere may be there at run time.
@@ -216,6 +220,9 @@ class Repository:
 
     def _absolute(self, names: list[str], path: str) -> str | None:
         """The file of a module; of several, the one nearest to the file that names it."""
+        if self._package and names[0] == self._package:
+            whole = "/".join([*names[1:], "__init__.py"])
+            return next((each for each in (f"{'/'.join(names[1:])}.py", whole) if each in self.files), None)
         end = "/".join(names)
         fitting = []
         for file in self._ends.get(names[-1], ()):

@@ -13,7 +13,7 @@ from canonid.audit.rules import OF_MODULES
 from canonid.audit.suppressing import directives
 from canonid.audit.telling import told
 from canonid.audit.view import View, text_of
-from canonid.audit.wording import concerns_others, holds
+from canonid.audit.wording import concerns_others, holds, stars
 
 
 def scan(path: str, data: bytes) -> FileFacts:
@@ -21,7 +21,7 @@ def scan(path: str, data: bytes) -> FileFacts:
     count = data.count(b"\n") + 1
     named = concerns_others(data)
     if not named and not needs_tree(data) and b"canonid:" not in data and not holds(data):
-        return FileFacts(path, count)
+        return FileFacts(path, count, stars=stars(data))
     try:
         tree = parsed(data)
         view = View(path, Module(tree), data)

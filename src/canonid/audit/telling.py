@@ -32,7 +32,7 @@ DEEP = 6
 PLAIN = frozenset(
     {"staticmethod", "classmethod", "abstractmethod", "lru_cache", "cache", "final", "override"}
 )
-PLAIN_OF_CLASSES = frozenset({"final", "unique", "total_ordering", "runtime_checkable"})
+PLAIN_OF_CLASSES = frozenset({"dataclass", "final", "unique", "total_ordering", "runtime_checkable"})
 ENUMS = frozenset({"Enum", "IntEnum", "StrEnum", "Flag", "IntFlag"})
 STRONG = frozenset({"uuid", "strong"})
 MADE = STRONG | {"random", "time"}
@@ -233,7 +233,8 @@ def _class(view: View, space: Space) -> Definition:
     )
     document = ast.get_docstring(node, clean=False) or ""
     claim = CLAIMING.search(node.name) or CLAIM.search(document)
-    names = {*space.bindings, *space.fields}
+    declared = [each.target for each in node.body if isinstance(each, ast.AnnAssign)]
+    names = {*space.bindings, *space.fields, *[_last(each) for each in declared]}
     return Definition(
         space.symbol,
         "enum" if _is_enum(space) else "class",
@@ -343,6 +344,8 @@ def _given(node: ast.AST, view: View, symbol: str) -> str:
 
 def _annotated(node: ast.AST | None, space: Space) -> str:
     """What an annotation says that a function gives, where it is a class that makes IDs."""
+    if _last(node) == "Self" and space.is_class:
+        return f":{space.symbol}()"
     return _typed(node, space).replace("(~)", "()")
 
 
@@ -379,8 +382,12 @@ def _exports(space: Space) -> Iterator[tuple[str, str]]:
 
 def _is_open(view: View) -> bool:
     """Whether names may come into the module that its text doesn't show."""
-    if "__getattr__" in view.module.space.bindings:
+    bound = view.module.space.bindings
+    if "__getattr__" in bound:
         return True
+    for node in view.module.above:
+        if isinstance(node, ast.Global) and not all(name in bound for name in node.names):
+            return True
     return any(
         (isinstance(node, ast.Name) and node.id in ("globals", "exec", "vars", "locals"))
         or (isinstance(node, ast.Attribute) and node.attr == "modules")

@@ -7,16 +7,18 @@ from functools import lru_cache
 
 _ID = r"(?:u?u?id|guid|ulid|identifier)"
 _VERB = r"(?:generate|gen|make|new|create|next|mint|allocate|build|fresh|random)"
-_ROLE = r"(?:generator|manager|factory|provider|maker|minter|allocator|service|registry|issuer|authority|gen)"
-_CAMEL_ROLE = (
-    r"(?:Generator|Manager|Factory|Provider|Maker|Minter|Allocator|Service|Registry|Issuer|Authority|Gen)"
+_ROLES = (
+    *("generator", "manager", "factory", "provider", "maker", "minter", "allocator", "service", "registry"),
+    *("issuer", "authority", "gen", "utils?", "helpers?", "builder", "creator"),
 )
+_ROLE = f"(?:{'|'.join(_ROLES)})"
+_CAMEL_ROLE = f"(?:{'|'.join([role.capitalize() for role in _ROLES])})"
 FUNCTION = re.compile(
     rf"^_*(?:async_)?{_VERB}_(?:(\w+?)_)?{_ID}s?(?:_(?:for|from|of|with)_\w+|_str|_hex)?$"
     rf"|^_*(?:generate|make|new|create|next|mint)(\w*?)(?:Id|ID|Uuid|UUID|Guid|GUID)s?$"
 )
 CLASS = re.compile(
-    rf"(?:^|[a-z0-9_])(?:Id|ID|Uuid|UUID|Guid|GUID|Ulid|ULID|Identifier)s?_?{_CAMEL_ROLE}(?:V\d+|Impl)?s?$"
+    rf"(?:^|[a-z0-9_])(?:Id|ID|Uuid|UUID|Guid|GUID|Ulid|ULID|Identifier|Snowflake)s?_?{_CAMEL_ROLE}(?:V\d+|Impl)?s?$"
     rf"|^(?:U?UID|Guid|GUID|Ulid|ULID){_CAMEL_ROLE}$"
     rf"|(?:^|[a-z0-9_])I[dD]s$"
 )
@@ -40,6 +42,8 @@ RELEASES = frozenset(
 )
 _HOLDS = re.compile(rf"\.(?:{'|'.join(sorted(RELEASES))})\(\s*[fF]?[\"']".encode())
 
+_STAR = re.compile(rb"^from ([\w.]+) import \*", re.M)
+
 # What the text of a file must hold to be of interest to others: a name that is called or defined, or stands
 # alone in a list of imports. A pattern for each beginning, since `re` finds a text that begins with the same
 # letters many times faster.
@@ -54,7 +58,7 @@ _MARKS = tuple(
             ],
             *[
                 rf"{word}s?_?{_CAMEL_ROLE}"
-                for word in ("Id", "ID", "Uuid", "UUID", "Guid", "GUID", "Ulid", "Identifier")
+                for word in ("Id", "ID", "Uuid", "UUID", "Guid", "GUID", "Ulid", "Identifier", "Snowflake")
             ],
             *[rf"{word}(?:Type|Kind|Format|Prefix|Category|Scheme)" for word in ("Id", "ID")],
             rf"id_{_ROLE}\b",
@@ -68,6 +72,11 @@ _MARKS = tuple(
 def concerns_others(data: bytes) -> bool:
     """Whether a file may define, call or hand on something that makes IDs, by the names in it."""
     return any(mark.search(data) for mark in _MARKS)
+
+
+def stars(data: bytes) -> tuple[str, ...]:
+    """The modules of which a file takes all names, told without a tree."""
+    return tuple([each.decode() for each in _STAR.findall(data)]) if b"import *" in data else ()
 
 
 def holds(data: bytes) -> bool:
