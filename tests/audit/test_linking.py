@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from canonid.audit import scanning
 from canonid.audit.linking import link
 from canonid.audit.rules import OF_REPOSITORIES
 from canonid.audit.scanning import scan
@@ -178,3 +179,11 @@ class TestServices:
             "store/ids.py": "import uuid\ndef generate_user_id(): return str(uuid.uuid4())",
         }
         assert "CID801" not in [each.code for each in linked(texts).findings]
+
+
+@pytest.mark.parametrize("project", PROJECTS, ids=lambda path: path.name)
+def test_what_is_told_without_a_tree_is_all_that_matters(project, monkeypatch):
+    texts = of_project(project)
+    quick = linked(texts)
+    monkeypatch.setattr(scanning, "concerns_others", lambda data: True)
+    assert linked(texts).findings == quick.findings

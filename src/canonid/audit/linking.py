@@ -29,6 +29,8 @@ def link(root: str, files: Iterable[FileFacts]) -> Report:
     together = _together(repository)
     for each in facts:
         own = together.get(each.path, ())
+        if not (own or each.drafts or each.ignored or each.directives or each.error):
+            continue  # most of them
         more = [one for one in own if isinstance(one, Draft)]
         seen = [one for one in own if isinstance(one, Ignored)]
         drafts = [_broken(each)] if each.error else [*each.drafts, *more]
@@ -37,7 +39,7 @@ def link(root: str, files: Iterable[FileFacts]) -> Report:
         ignored += [IgnoredAt(each.path, what) for what in sorted([*each.ignored, *seen, *left.ignored])]
     lines = sum([each.lines for each in facts])
     broken = sum([each.error != "" for each in facts])
-    return Report(root, len(facts), lines, findings, ignored, broken, systems(repository))
+    return Report(root, len(facts), lines, findings, ignored, broken, repository.once(systems))
 
 
 def _declared(root: str) -> list[str]:

@@ -77,7 +77,7 @@ def producers(repository: Repository) -> dict[str, list[Producer]]:
     """By kind, those outside tests, in order."""
     found: dict[str, list[Producer]] = {}
     for path, facts in repository.files.items():
-        if is_test(path):
+        if not (facts.definitions or facts.productions) or is_test(path):
             continue
         within = set()
         for each in facts.definitions:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from canonid.audit.facts import Definition, FileFacts
 from canonid.audit.services import services_of
 
+T = TypeVar("T")
 DEEP = 8  # names handed on from module to module, followed this far
 
 
@@ -40,6 +41,7 @@ class Repository:
         self.files: Mapping[str, FileFacts] = {each.path: each for each in facts}
         self._package = name if "__init__.py" in self.files else ""
         self.service_of = services_of(self.files, declared)
+        self._known: dict[Callable[[Repository], Any], Any] = {}
         self._found: dict[tuple[str, str], Found | Missing | None] = {}
         # A name that is set from outside anywhere may be there at run time.
         self.changed = frozenset([name for each in self.files.values() for name in each.changed])
@@ -51,6 +53,13 @@ class Repository:
             for path, facts in self.files.items()
             if facts.definitions
         }
+
+    def once(self, work: Callable[[Repository], T]) -> T:
+        """What a function finds in the repository, worked out the first time."""
+        if work not in self._known:
+            self._known[work] = work(self)
+        known: T = self._known[work]
+        return known
 
     def definition(self, path: str, symbol: str) -> Definition | None:
         return self._definitions.get(path, {}).get(symbol)
@@ -244,6 +253,6 @@ PLAIN_BASES = frozenset({"object", "ABC", "Protocol", "Generic", "Enum", "StrEnu
 
 def module_end(path: str) -> str:
     """The last name of a module: "ids" for "a/ids.py" and for "a/ids/__init__.py"."""
-    folder, name = posixpath.split(path)
+    folder, _, name = path.rpartition("/")
     stem = name.rpartition(".")[0] or name
-    return posixpath.basename(folder) if stem == "__init__" else stem
+    return folder.rpartition("/")[2] if stem == "__init__" else stem

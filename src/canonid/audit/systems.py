@@ -88,7 +88,7 @@ def _clusters(repository: Repository) -> list[Cluster]:
     """Classes that are made from each other are one system."""
     found: dict[tuple[str, str], Cluster] = {}
     for path, facts in repository.files.items():
-        for cluster in [] if is_test(path) else _defined(path, facts):
+        for cluster in [] if not facts.definitions or is_test(path) else _defined(path, facts):
             root = _root(repository, cluster)
             first = found.setdefault(root, cluster)
             if first is not cluster:

@@ -77,7 +77,7 @@ class ForeignFormat(Rule):
 
     @classmethod
     def check(cls, repository: Repository) -> Iterator[Drafted]:
-        written = producers(repository)
+        written = repository.once(producers)
         for path, facts in repository.files.items():
             service = repository.service_of(path)
             for draft in facts.drafts if service else ():

@@ -74,7 +74,7 @@ class Unreadable(Rule):
 
     @classmethod
     def check(cls, repository: Repository) -> Iterator[Drafted]:
-        written = producers(repository)
+        written = repository.once(producers)
         for path, facts in repository.files.items():
             for draft in facts.drafts:
                 kind = kind_read(draft)
@@ -183,7 +183,7 @@ class TwoFormats(Rule):
 
     @classmethod
     def check(cls, repository: Repository) -> Iterator[Drafted]:
-        for kind, made in producers(repository).items():
+        for kind, made in repository.once(producers).items():
             named = [each for each in made if each.is_public]
             if not named:
                 continue
@@ -237,7 +237,7 @@ class Ambiguous(Rule):
 
     @classmethod
     def check(cls, repository: Repository) -> Iterator[Drafted]:
-        named = [each for made in producers(repository).values() for each in made if each.is_public]
+        named = [each for made in repository.once(producers).values() for each in made if each.is_public]
         known = [
             (each, node) for each in named if beginning(each.template) and (node := language(each.template))
         ]
@@ -288,7 +288,7 @@ class Leaked(Rule):
     @classmethod
     def check(cls, repository: Repository) -> Iterator[Drafted]:
         for path, facts in repository.files.items():
-            if is_test(path):
+            if not facts.holdings or is_test(path):
                 continue
             taken: dict[tuple[str, str], list[Holding]] = {}
             for each in facts.holdings:

@@ -35,7 +35,7 @@ class CompetingSystem(Rule):
 
     @classmethod
     def check(cls, repository: Repository) -> Iterator[Drafted]:
-        found = [each for each in systems(repository) if each.has_place]
+        found = [each for each in repository.once(systems) if each.has_place]
         found.sort(key=lambda each: not each.primary)
         for number, each in enumerate(found):
             first = next((other for other in found[:number] if each.competes_with(other)), None)
@@ -92,7 +92,7 @@ class RivalClaims(Rule):
         claims: list[tuple[str, Definition]] = [
             (path, each)
             for path, facts in repository.files.items()
-            if not is_test(path)
+            if facts.definitions and not is_test(path)
             for each in facts.definitions
             if each.form == "class" and each.makes and each.claim and CLASS.search(each.symbol)
         ]
