@@ -30,9 +30,59 @@ _RETURNED = (
 )
 _GATHERED = rb"identifiers?[\"']?\s*[=:]\s*[\[{(]"
 _COUNTED = rb"(?:[iI][dD]|ID)s?(?:_?(?:counter|count|seq))?\s*\+=\s*1"
+# What reads an ID: a method of a text, a slice, a comparison, a length, a text that it is put into. Quotes and
+# brackets end `x["id"]`, `str(x_id)` and `(x_id or "")`. Each pattern begins with letters of its own.
+_ENDS = (
+    rb"(?:, ?(?:[\"']{2}|None)| or [\"']{2})?[\"'\])]{0,3}"
+    rb"(?:\.(?:l|r)?(?:strip|lower|upper|encode|decode)\(\))*"
+)
+_READS = (
+    rb"(?:\s*\.\s*(?:hex\.)?(?:r?split|r?partition|(?:start|end)swith|remove(?:pre|suf)fix|r?find|r?index"
+    rb"|replace|is[a-z]{5,10})\("
+    rb"|\[[^\]\n]{0,80}:|\[(?:0|-1)\]\)? *(?:==|!=|in |not )"
+    rb"|s? *(?:[!=]=|(?:not )?in\b)\s*[\w.\[\]\"'()]*?(?:id|Id|ID|pk)"
+    rb"|[^{}\n]{0,8}\}(?:/|\.[a-z]))"
+)
+_ID = rb"(?:id|Id|ID|ident|identifier|pk)"
+_AN_ID = rb"[\w.\[\]\"'()]{0,64}?" + _ID + rb"(?:_str|_hex)?s?\b"
+_HELD = (
+    *[start + _AN_ID for start in (rb"\" in ", rb"' in ", rb"\" not in ", rb"' not in ", rb"len\(")],
+    *[
+        call + rb"\((?:[^\n]|\n(?!\n)){0,240}?" + _ID + rb"(?:_str|_hex)?\b"
+        for call in (rb"join", rb"joinpath", rb"Path", rb"open")
+    ],
+    *[
+        call + rb"\((?:[^\n(]{0,120}, ?)?" + _AN_ID
+        for call in (rb"match", rb"search", rb"findall", rb"finditer")
+    ],
+    *[call + rb"\((?:[^\n(]{0,120}, ?)?" + _AN_ID for call in (rb"sub", rb"subn", rb"split")],
+    *[start + rb"\{[^{}\n]{0,60}?" + _ID + rb"\W" for start in (rb"/", rb"=", rb"\.")],
+    *[
+        word + rb"\s[^\n]{0,300}?(?:\{|% |\+ |format)" + _AN_ID
+        for word in (rb"SELECT", rb"INSERT", rb"UPDATE", rb"DELETE", rb"WHERE", rb"FROM")
+    ],
+    rb" / (?:[fF][\"'][^\"'\n]*\{)?" + _AN_ID,
+    rb"/(?:\?\w+=)?(?:%s)?[^\"'\n]{0,60}[\"']\s*(?:\+|%|\.format\()\s*\(?" + _AN_ID,
+)
+_DESCRIBED = (
+    rb"\{8\}",
+    rb"pattern=",
+    rb"regex=",
+    rb"ID(?:ENTIFIER|ENTITY)?S?_(?:RE|REGEX|REGEXP|PATTERN|RX|EXPR)",
+    rb"id(?:entifier|entity)?s?_(?:re|regex|regexp|pattern|rx|expr)",
+    rb"Id(?:Regex|Pattern|Re)\b",
+    *[
+        word + rb"_\w*(?:id|ID)\b"
+        for word in (rb"RE", rb"REGEX", rb"PATTERN", rb"re", rb"regex", rb"pattern")
+    ],
+    *[call + rb"\([\"'][a-z][a-z0-9]{2,19}[_\-][\"']\)" for call in (rb"startswith", rb"removeprefix")],
+)
 _PATTERNS = [
     re.compile(pattern)
     for pattern in (
+        *[name + _ENDS + _READS for name in _NAMES],
+        *_HELD,
+        *_DESCRIBED,
         *_RETURNED,
         _GATHERED,
         _COUNTED,
