@@ -262,11 +262,9 @@ class Soak:
                 await self.break_servers()
                 self.over = True
                 await asyncio.gather(*clients)
-                await self._until(lambda: self._is_given_back(tasks))
+                left, keys, channels = await self._left_at_last(tasks)
                 if following.done():
                     following.result()
-                left = [await self._left(process, tasks) for process in self.processes]
-                keys, channels = await self._keys(), await self._channels()
             finally:
                 for task in (*clients, following):
                     task.cancel()
@@ -285,19 +283,20 @@ class Soak:
             await self.http.aclose()
             await self.redis.aclose()
 
-    async def _until(self, condition: Callable[[], Awaitable[bool]]) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(SETTLING):
-                while not await condition():  # noqa: ASYNC110 - servers are asked, they have no event here
-                    await asyncio.sleep(0.5)
-
     # What is left
 
-    async def _is_given_back(self, tasks: int) -> bool:
-        for process in self.processes:
-            if await self._left(process, tasks):
-                return False
-        return not await self._keys() and not await self._channels()
+    async def _left_at_last(self, tasks: int) -> tuple[list[Counter[str]], list[str], list[str]]:
+        """What is left in servers, keys and channels: the first look that finds nothing, or the last.
+
+        A server that is idle has more tasks than usual for the moment of a beat.
+        """
+        until = time.monotonic() + SETTLING
+        while True:
+            left = [await self._left(process, tasks) for process in self.processes]
+            keys, channels = await self._keys(), await self._channels()
+            if not any((*left, keys, channels)) or time.monotonic() > until:
+                return left, keys, channels
+            await asyncio.sleep(0.5)
 
     async def _left(self, process: Process, tasks: int) -> Counter[str]:
         """What a server still holds of clients, messages and runs."""
@@ -457,17 +456,20 @@ class Tab:
             if thread != self._person.thread:
                 continue
             last, accepted = seen.last_seq.get(run, 0), soak.books.accepted[run]
-            if last < accepted and not self._was_in_time(run):
+            in_time = self._was_in_time(run)
+            if last < accepted and not in_time:
                 self.late += 1
             elif last < accepted:
                 found.append(f"{run} at {process.name}: {last} of {accepted}, then {seen.outcomes.get(run)}")
+            elif run not in seen.finished and not (in_time or run in seen.last_seq):
+                self.late += 1  # its process died before the first event, and nobody told of it later
             elif run not in seen.finished:
                 found.append(f"{run} at {process.name}: the end")
         return found
 
     def _was_in_time(self, run: str) -> bool:
         """Whether it resumed while the run was surely kept."""
-        last = self._soak.books.last.get(run, 0.0)
+        last = self._soak.books.last.get(run, self._soak.books.runs[run].asked)
         return any(last <= at <= last + RETENTION - 2 for at in self._resumes)
 
     def _has_all(self) -> bool:

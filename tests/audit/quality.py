@@ -24,6 +24,7 @@ from typing import NamedTuple
 
 from canonid.audit.findings import Finding
 from canonid.audit.linking import link
+from canonid.audit.notebooks import code_of
 from canonid.audit.scanning import scan
 
 CORPUS = Path(__file__).parent / "corpus"
@@ -127,7 +128,8 @@ def score(corpus: Path = CORPUS) -> Scored:
             for line, label in labels_of(project, path, text):
                 sites.add((project, path, line))
                 labels += [label] if label else []
-            facts.append(scan(path, strip(text).encode(encodings.get(path, "utf-8"))))
+            data = strip(text).encode(encodings.get(path, "utf-8"))
+            facts.append(scan(path, code_of(data) if path.endswith(".ipynb") else data))
         for entry in extra.get("finding", ()):
             label = _declared(project, entry, (root / entry["path"]).read_text(encoding="utf-8"))
             labels.append(label)

@@ -335,6 +335,39 @@ def test_joined_scopes_that_are_opened_again_after_the_store_hung_stay_open(valk
 
 
 @fault(
+    "a joined scope is closed while the store fails, and opened again before the store knows",
+    promised="it is taken until the store knows; who has opened it then keeps it",
+)
+def test_a_joined_scope_whose_closing_is_owed_is_opened_once_that_is_done(valkey, namespace, seen):
+    async def main():
+        async with trees(valkey, namespace, "a", "b") as (a, b):
+            (membership,) = a._memberships
+            write = membership.write
+
+            async def away(step, *arguments):
+                if step in ("begin", "close"):
+                    raise StoreError("away", path="valkey")
+                return await write(step, *arguments)
+
+            session = await a.open("session", "1", principal="ada", joined=True)
+            theirs = await b.open("session", "1", principal="ada", joined=True)
+            membership.write = away
+            assert not (await session.close(why="logged out")).complete
+            with pytest.raises(ClaimConflict):
+                await a.open("session", "1", principal="ada", joined=True)
+            assert not theirs.closed
+            membership.write = write
+            await until(lambda: theirs.closed and not membership._debts)
+            again = await a.open("session", "1", principal="ada", joined=True)
+            await until(lambda: settled(a, b))
+            assert not again.closed
+            assert await is_live(b, "session.1")
+
+    asyncio.run(main())
+    seen("a conflict until the other process had heard of the closing; the later one stayed open")
+
+
+@fault(
     "a closing that ended meanwhile is gone on with, while its name has been opened anew",
     promised="what was opened later stays open",
 )

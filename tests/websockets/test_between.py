@@ -398,6 +398,45 @@ def test_a_run_goes_on_whose_client_vanished_while_it_was_started(world: Make) -
 
 
 @fault(
+    "the store fails while a session is logged out, and the client comes back with that session",
+    promised="who logs out is told; what the client begins once it is let in again goes on",
+)
+def test_a_log_out_that_reaches_the_store_late_ends_nothing_that_began_later(
+    pair: Make, seen: Callable[[str], None]
+) -> None:
+    a, b = pair()
+
+    async def main() -> None:
+        person = a.person()
+        await a.ready(person)
+        there = await b.ready(person)
+        (membership,) = a.hub._backplane.tree._memberships
+        write = membership.write
+
+        async def away(step: str, *arguments: Any) -> Any:
+            if step in ("begin", "close"):
+                raise StoreError("away", path="valkey")
+            return await write(step, *arguments)
+
+        membership.write = away
+        with pytest.raises(StoreError, match="logged out"):
+            await a.server.call(a.hub.close_session(person.session))
+        await a.gone()
+        coming = asyncio.create_task(admitted(a, person))
+        await a.until(lambda: a.hub.counts().handshakes == 1)
+        membership.write = write
+        await coming
+        assert (await there.ended())[0] == 4401
+        run = await start(a, person)
+        await a.until(lambda: run.seq == 1)
+        assert not membership._debts
+        await a.server.call(stop(run))
+        seen("`StoreError`; the client came in once the session was closed everywhere, and its run went on")
+
+    b.run(both(a, main()))
+
+
+@fault(
     "a run is cancelled while the store is away",
     promised="it ends here at once; its final event reaches the other processes once the store is back",
 )

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from canonid.audit.facts import FileFacts
 from canonid.audit.findings import Draft, Finding, Place
 from canonid.audit.fingerprints import findings_of
+from canonid.audit.paths import is_test
 from canonid.audit.report import IgnoredAt, Report
 from canonid.audit.repository import Repository
 from canonid.audit.rules import BY_CODE, OF_REPOSITORIES
 from canonid.audit.rules.files import BrokenFile
 from canonid.audit.suppressing import suppress
-
-TESTS = re.compile(r"(?:^|/)(?:tests?|testing|testutils?|test_[^/]*|conftest\.py|[^/]*_tests?\.py)(?:/|$)")
+from canonid.audit.systems import systems
+from canonid.core.declaring import draft
+from canonid.errors import RegistryError
+from canonid.project import find_registry, read_registry
 
 
 def link(root: str, files: Iterable[FileFacts]) -> Report:
@@ -22,27 +24,33 @@ def link(root: str, files: Iterable[FileFacts]) -> Report:
     facts = sorted(files)
     findings: list[Finding] = []
     ignored: list[IgnoredAt] = []
-    together = _together(Repository(facts))
+    repository = Repository(facts, _declared(root))
+    together = _together(repository)
     for each in facts:
         drafts = [_broken(each)] if each.error else [*each.drafts, *together.get(each.path, ())]
         left = suppress(each.directives, drafts)
         findings += findings_of(each.path, left.drafts, BY_CODE, in_tests=is_test(each.path))
         ignored += [IgnoredAt(each.path, what) for what in sorted([*each.ignored, *left.ignored])]
     lines = sum([each.lines for each in facts])
-    return Report(root, len(facts), lines, findings, ignored, sum([each.error != "" for each in facts]))
+    broken = sum([each.error != "" for each in facts])
+    return Report(root, len(facts), lines, findings, ignored, broken, systems(repository))
 
 
-def is_test(path: str) -> bool:
-    """Whether a file is test code, by its name or its folder's."""
-    return TESTS.search(path) is not None
+def _declared(root: str) -> list[str]:
+    """The services that the registry of the root declares; what is wrong with that file others report."""
+    try:
+        file = find_registry(root)
+        return [] if file is None else list(draft(read_registry(file)[0]).declarations.services)
+    except RegistryError:
+        return []
 
 
 def _together(repository: Repository) -> dict[str, list[Draft]]:
     """What only all files together show, by the path of the file in which it stands."""
     found: dict[str, list[Draft]] = {}
     for rule in OF_REPOSITORIES:
-        for path, draft in rule.check(repository):
-            found.setdefault(path, []).append(draft)
+        for path, each in rule.check(repository):
+            found.setdefault(path, []).append(each)
     return found
 
 

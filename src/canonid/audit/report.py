@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from canonid.audit.findings import Finding, Ignored
+from canonid.audit.systems import System
 
 
 class IgnoredAt(NamedTuple):
@@ -24,3 +25,6 @@ class Report(NamedTuple):
     findings: Sequence[Finding]  # by path, line, column, code
     ignored: Sequence[IgnoredAt]  # in the same order
     broken: int  # files that could not be read or parsed; each is a finding as well
+    systems: Sequence[
+        System
+    ] = ()  # ways in which IDs are made: those that have a place first, by how far they spread

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from canonid.audit.facts import Definition, FileFacts
+from canonid.audit.services import services_of
 
 DEEP = 8  # names handed on from module to module, followed this far
 
@@ -31,8 +32,11 @@ class Missing(NamedTuple):
 class Repository:
     """All facts, with what is asked of them together. Nothing is worked out before it is asked for."""
 
-    def __init__(self, facts: Iterable[FileFacts]) -> None:
+    def __init__(self, facts: Iterable[FileFacts], declared: Iterable[str] = ()) -> None:
         self.files: Mapping[str, FileFacts] = {each.path: each for each in facts}
+        self.service_of = services_of(self.files, declared)
+        self._found: dict[tuple[str, str], Found | Missing | None] = {}
+        # A name that is set from outside anywhere may be there at run time.
         self.changed = frozenset([name for each in self.files.values() for name in each.changed])
         self._ends: dict[str, list[str]] = {}
         for path in self.files:
@@ -48,8 +52,13 @@ class Repository:
 
     def find(self, target: str, path: str, deep: int = DEEP) -> Found | Missing | None:
         """What a dotted name in a file stands for; None if that can't be told."""
-        if deep == 0:
-            return None
+        if deep == DEEP:
+            if (target, path) not in self._found:
+                self._found[target, path] = self._find(target, path, deep)
+            return self._found[target, path]
+        return self._find(target, path, deep) if deep else None
+
+    def _find(self, target: str, path: str, deep: int) -> Found | Missing | None:
         if target.startswith(":"):
             return self._within(path, target[1:].split("."), deep)
         split = self._module(target, path)

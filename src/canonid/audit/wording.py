@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 
 _ID = r"(?:u?u?id|guid|ulid|identifier)"
-_VERB = r"(?:generate|gen|make|new|create|next|mint|issue|allocate|build|fresh|random|unique)"
+_VERB = r"(?:generate|gen|make|new|create|next|mint|issue|allocate|build|fresh|random)"
 _ROLE = r"(?:generator|manager|factory|provider|maker|minter|allocator|service|registry|issuer|authority|gen)"
 _CAMEL_ROLE = (
     r"(?:Generator|Manager|Factory|Provider|Maker|Minter|Allocator|Service|Registry|Issuer|Authority|Gen)"
@@ -19,9 +19,9 @@ CLASS = re.compile(
     rf"(?:^|[a-z0-9_])(?:Id|ID|Uuid|UUID|Guid|GUID|Ulid|ULID|Identifier)s?_?{_CAMEL_ROLE}(?:V\d+|Impl)?s?$"
     rf"|^(?:U?UID|Guid|GUID|Ulid|ULID){_CAMEL_ROLE}$"
 )
-HOLDER = re.compile(rf"(?:^|_){_ID}s?_{_ROLE}s?$|^_*{_VERB}_?{_ID}s?$")
+HOLDER = re.compile(rf"(?:^|_){_ID}s?_{_ROLE}s?$")
 CHOICES = re.compile(
-    r"(?:^|[a-z0-9_])(?:Id|ID|Uuid|UUID|Identifier)_?(?:Type|Kind|Format|Prefix|Style|Category|Scheme|Source)(?:e?s)?$"
+    r"(?:^|[a-z0-9_])(?:Id|ID|Identifier)_?(?:Type|Kind|Format|Prefix|Style|Category|Scheme|Source)(?:e?s)?$"
 )
 _ENDING = re.compile(
     r"_?(?:u?u?id|guid|ulid|oid|pk|identifier)s?(?:_str|_hex)?$|(?:Id|ID|Uuid|UUID|Guid|GUID)s?$"
@@ -39,23 +39,27 @@ RELEASES = frozenset(
 )
 _HOLDS = re.compile(rf"\.(?:{'|'.join(sorted(RELEASES))})\(\s*[fF]?[\"']".encode())
 
-# What the text of a file must hold to be of interest to others; a pattern for each beginning, since `re`
-# finds a text that begins with the same letters many times faster.
+# What the text of a file must hold to be of interest to others: a name that is called or defined, or stands
+# alone in a list of imports. A pattern for each beginning, since `re` finds a text that begins with the same
+# letters many times faster.
+_USED = r"(?:_(?:for|from|of|with)_\w+|_str|_hex)?\s*(?:\(|,?[ \t]*(?:#[^\n]*)?\r?\n)"
 _MARKS = tuple(
     [
         re.compile(pattern.encode())
         for pattern in (
             *[
-                rf"{verb}_(?:\w{{1,40}}_)?(?:uu|u|gu)?(?:id|lid|identifier)s?\b"
-                for verb in ("generate", "gen", "make", "new", "create", "next", "mint", "issue", "allocate", "build")
+                rf"{verb}_(?:\w{{1,40}}_)?(?:uu|u|gu)?(?:id|lid|identifier)s?{_USED}"
+                for verb in _VERB[3:-1].split("|")
             ],
-            *[rf"{verb}_(?:\w{{1,40}}_)?(?:uu|u|gu)?ids?\b" for verb in ("fresh", "random", "unique")],
-            *[rf"{word}s?_?{_CAMEL_ROLE}" for word in ("Id", "ID", "Uuid", "UUID", "Guid", "GUID", "Ulid", "Identifier")],
-            r"I[Dd](?:Type|Kind|Format|Prefix|Category|Scheme)",
+            *[
+                rf"{word}s?_?{_CAMEL_ROLE}"
+                for word in ("Id", "ID", "Uuid", "UUID", "Guid", "GUID", "Ulid", "Identifier")
+            ],
+            *[rf"{word}(?:Type|Kind|Format|Prefix|Category|Scheme)" for word in ("Id", "ID")],
             rf"id_{_ROLE}\b",
         )
     ]
-)  # fmt: skip
+)
 
 
 def concerns_others(data: bytes) -> bool:

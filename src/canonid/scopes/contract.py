@@ -52,11 +52,13 @@ class Failure(NamedTuple):
 class Closed(NamedTuple):
     """What was live at and below the scope when it was closed, newest first, the scope itself last.
 
-    Everything in `released` has left the tree; `failures` says for which of it the cleanup failed.
+    Everything in `released` has left the tree; `failures` says for which of it the cleanup failed. `complete`
+    is False where a store gave no answer: its part is done as soon as it answers again.
     """
 
     released: tuple[Identity, ...]
     failures: tuple[Failure, ...]
+    complete: bool = True
 
 
 class Snapshot(NamedTuple):

@@ -250,7 +250,7 @@ class Hub:
     async def close_session(self, session: str) -> None:
         """Log out: its connections end with 4401, its runs are cancelled, its unspent tickets are void.
 
-        In every process. StoreError where others can't be told.
+        In every process. StoreError where others can't be told yet; it may take effect later.
         """
         names, principal = await asyncio.to_thread(self._records.names_of_session, session)
         await self._logins.log_out(names, principal)

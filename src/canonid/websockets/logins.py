@@ -10,7 +10,7 @@ from typing import cast
 
 from canonid.aliases import Lineage
 from canonid.core import Identity
-from canonid.errors import NotFound, ScopeClosed
+from canonid.errors import NotFound, ScopeClosed, StoreError
 from canonid.scopes import LiveScope, Scope, Tree
 from canonid.websockets.backplane import Backplane
 from canonid.websockets.codes import Code, Ending, ending
@@ -98,7 +98,10 @@ class Logins:
         return max(here, NEVER if elsewhere is None else elsewhere)
 
     async def log_out(self, names: Collection[str], principal: str | None) -> None:
-        """End the session of these canonical IDs, here and in every process. StoreError."""
+        """End the session of these canonical IDs, here and in every process.
+
+        StoreError where others can't be told yet: it may take effect later.
+        """
         now = self._clock()
         self._logged_out = {key: at for key, at in self._logged_out.items() if now - at < LOGOUT_MEMORY}
         self._logged_out |= dict.fromkeys(names, now)
@@ -106,16 +109,21 @@ class Logins:
         # One that is only being left here may go on elsewhere.
         ended_here = {session.id for session in live if session.closing is None}
         closing = [self.close(session, CLOSED, everywhere=True) for session in live]
+        complete = True
         if self._backplane is not None:
             await self._backplane.end_session(tuple(names), now)
             for name in set(names) - ended_here if principal is not None else ():
                 with suppress(NotFound):
                     entry = await self.tree.find("session", name, principal=str(principal))
-                    await cast(LiveScope, entry).close()
-        await asyncio.gather(*closing)
+                    complete &= (await cast(LiveScope, entry).close()).complete
+        if not all((complete, *await asyncio.gather(*closing))):
+            raise StoreError("the store does not know yet that the session was logged out", path="valkey")
 
-    def close(self, session: Session, why: Ending, *, everywhere: bool = False) -> asyncio.Future[None]:
-        """Begin to close a session; what it gives can be awaited, and cancelled, by as many as like."""
+    def close(self, session: Session, why: Ending, *, everywhere: bool = False) -> asyncio.Future[bool]:
+        """Begin to close a session; what it gives can be awaited, and cancelled, by as many as like.
+
+        False where a store gave no answer, so that other processes are told later.
+        """
         if session.closing is None:
             # At once, so that nobody who is refused from now on has a connection that still looks open.
             for connection in self._present.of_session[session.id]:
@@ -124,7 +132,7 @@ class Logins:
             session.closing = asyncio.create_task(self._closing(session, everywhere), context=Context())
         return asyncio.shield(session.closing)
 
-    async def _closing(self, session: Session, everywhere: bool) -> None:
+    async def _closing(self, session: Session, everywhere: bool) -> bool:
         session.stop_countdown()
         for entry in session.local.entries:
             if isinstance(entry, Scope):
@@ -132,7 +140,10 @@ class Logins:
                 run = self._present.runs.get(entry.canonical)
                 entry.close() if run is None else run.cancel()
         try:
-            await (session.scope.close() if everywhere else session.scope.leave())
+            if everywhere:
+                return (await session.scope.close()).complete
+            await session.scope.leave()
+            return True
         finally:
             del self._present.sessions[session.id]
 

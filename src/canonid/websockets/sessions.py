@@ -20,7 +20,7 @@ class Session:
         self.principal = scope.principal
         self.scope = scope
         self.local = scope.local
-        self.closing: asyncio.Task[None] | None = None
+        self.closing: asyncio.Task[bool] | None = None
         self._grace = grace
         self._expire = expire
         self._keepers: set[object] = set()

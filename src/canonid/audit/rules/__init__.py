@@ -1,11 +1,23 @@
 """The rules, by stable code. Each is a class with examples of what it finds and of what it leaves alone."""
 
 from canonid.audit.rule import Rule
-from canonid.audit.rules import broken, building, files, minting, mixing, reading, suppressions, weakness
+from canonid.audit.rules import (
+    boundaries,
+    broken,
+    building,
+    conflicts,
+    files,
+    minting,
+    mixing,
+    reading,
+    suppressions,
+    systems,
+    weakness,
+)
 
 # Those that look at one module.
 OF_MODULES = (*minting.RULES, *building.RULES, *weakness.RULES, *reading.RULES, *mixing.RULES)
 # Those that look at all files together.
-OF_REPOSITORIES = (*broken.RULES,)
+OF_REPOSITORIES = (*broken.RULES, *conflicts.RULES, *systems.RULES, *boundaries.RULES)
 RULES: tuple[type[Rule], ...] = (files.BrokenFile, *suppressions.RULES, *OF_MODULES, *OF_REPOSITORIES)
 BY_CODE = {rule.code: rule for rule in RULES}

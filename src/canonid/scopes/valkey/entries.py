@@ -144,8 +144,8 @@ class SharedScope(SharedEntry):
     def close(self, why: str = "") -> asyncio.Future[Closed]:
         """What is released, in a future: the call closes what is here, awaiting it waits for the store too.
 
-        Never raises. Where the store gives no answer the future is done after a lease, and its part is done
-        as soon as it answers again. `why` goes into the receipt and to the other processes.
+        Never raises. Where the store gives no answer the future is done after a lease, not `complete`, and
+        its part is done as soon as it answers again. `why` goes into the receipt and to the other processes.
         """
         return self._tree.close_entry(self, why)
 

@@ -152,6 +152,8 @@ class Membership:
             if entry.flags == JOINED and self._paying == entry.field:
                 async with self._payment:  # or what is left there would be what is entered here
                     pass
+            if entry.flags == JOINED and self._owes_closing(entry.field):
+                return ["conflict"]  # what is live there is over, though the store does not know it yet
             if self.reservations and not await self.reservations.take(entry.field, entry.principal):
                 return ["conflict"]
             answer = await self.write("claim", *claim_of(entry, at_most))
@@ -165,6 +167,9 @@ class Membership:
             del self._under_way[nonce]
             if not self._under_way:
                 self._overtaken.clear()
+
+    def _owes_closing(self, field: str) -> bool:
+        return any(owed == field and not joined for (owed, _), (_, joined) in self._debts.items())
 
     async def _is_confirmed(self, entry: SharedEntry) -> bool:
         return self.reservations is None or await self.reservations.confirm(entry.field, entry.principal)

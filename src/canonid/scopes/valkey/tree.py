@@ -423,9 +423,9 @@ class ValkeyTree:
         if entry.local is not None:
             here = await entry.local._begin_closing()
         await asyncio.wait({in_store}, timeout=self.lease)
-        if not in_store.done():
-            return here
-        gone = in_store.result()
+        gone = in_store.result() if in_store.done() else None
+        if gone is None:
+            return here._replace(complete=False)
         if not gone:
             return here
         everywhere = [Identity(*field.split("/", 1)) for field, _, _ in gone]

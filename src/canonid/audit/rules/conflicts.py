@@ -1,0 +1,271 @@
+"""Places that contradict each other about how an ID is written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from canonid.audit.facts import Holding, Part
+from canonid.audit.findings import Confidence, Draft
+from canonid.audit.paths import is_test
+from canonid.audit.producers import (
+    VAGUE,
+    Producer,
+    beginning,
+    begins_with,
+    known_to,
+    parts_between,
+    producers,
+    same_shape,
+    shown,
+    width,
+)
+from canonid.audit.repository import Repository
+from canonid.audit.rule import Rule
+from canonid.audit.wording import kind_of_name
+
+Drafted = tuple[str, Draft]
+
+SPLIT = re.compile(r"(?:r?split|re\.split)\(\"(.)\"\) of (\d+)(\+?)$")
+AT_MOST = re.compile(r"split\([^()]*?,\s*(?:maxsplit=)?(\d+)\)$")
+PREFIX = re.compile(r"(?:startswith|removeprefix)\((.*)\)$")
+LENGTH = re.compile(r"(?:==|!=) (\d+)$")
+QUOTED = re.compile(r"\"((?:[^\"\\]|\\.)*)\"")
+READ = re.compile(
+    r"(?:(\w+)\.)?(\w+)(?:\[['\"](\w+)['\"]\])?\)*\.(?:r?split|startswith|removeprefix)\(|len\((?:(\w+)\.)?(\w+)\)"
+)
+
+
+class Unreadable(Rule):
+    """A reader that can't read what a producer of that kind writes."""
+
+    code = "CID701"
+    title = "a reader that expects another format"
+    category = "conflict"
+    priority = "P0"
+    why = "What the producer writes is refused, or read wrongly, at run time; tests use texts of their own."
+    instead = "declare the format once, and read with registry.parse(text)"
+    invalid = (
+        "import time, uuid\ndef generate_thread_id():\n"
+        "    return f'thread_{int(time.time() * 1000)}_{uuid.uuid4().hex[:8]}'\n"
+        "def f(thread_id): _, env, ms, rnd = thread_id.split('_')",
+        "import uuid\ndef generate_run_id(): return f'run_{uuid.uuid4().hex}'\n"
+        "def f(run_id): return run_id.startswith('run-')",
+    )
+    valid = (
+        "import time, uuid\ndef generate_thread_id():\n"
+        "    return f'thread_{int(time.time() * 1000)}_{uuid.uuid4().hex[:8]}'\n"
+        "def f(thread_id): _, ms, rnd = thread_id.split('_')",
+        "import uuid\ndef generate_run_id(): return f'run_{uuid.uuid4().hex}'\n"
+        "def f(run_id): return run_id.startswith('test_')",
+        "import uuid\ndef generate_run_id(user_id): return f'run_{user_id}_{uuid.uuid4().hex}'\n"
+        "def f(run_id): _, user, part, rnd = run_id.split('_')",
+    )
+
+    @classmethod
+    def check(cls, repository: Repository) -> Iterator[Drafted]:
+        written = producers(repository)
+        for path, facts in repository.files.items():
+            for draft in facts.drafts:
+                kind = kind_read(draft)
+                service = repository.service_of(path)
+                meant = [
+                    each
+                    for each in written.get(kind, ())
+                    if known_to(each, path) and repository.service_of(each.path) in ("", service)
+                ]
+                wrong = [(each, why) for each in meant if (why := misread(draft, each))]
+                if not wrong or len(wrong) < len(meant):
+                    continue
+                producer, why = wrong[0]
+                confidence: Confidence = "certain" if producer.name and "expects" in why else "likely"
+                message = f"{why}; {producer.called} writes {shown(producer.template)}"
+                yield path, draft._replace(code=cls.code, confidence=confidence, message=message)
+
+
+def kind_read(draft: Draft) -> str:
+    """The kind of what a reader takes apart, by what the code calls it; "" where it doesn't say."""
+    if not draft.code.startswith("CID40"):
+        return ""
+    found = READ.search(draft.normal)
+    if found is None:
+        return ""
+    owner, name = found[1] or found[4], found[3] or found[2] or found[5]
+    kind = kind_of_name(name)
+    if not kind and owner not in (None, "self", "cls"):
+        return owner.lower()
+    return "" if kind in VAGUE or kind == name.lower() else kind
+
+
+def misread(draft: Draft, producer: Producer) -> str:
+    """Why a reader can't read what a producer of that kind writes, or ""."""
+    template = producer.template
+    if found := SPLIT.search(draft.template):
+        return _miscounted(draft.normal, template, found[1], int(found[2]), found[3] == "+")
+    if found := PREFIX.match(draft.template):
+        prefixes = [each for each in QUOTED.findall(found[1]) if _is_of_kind(each, producer.kind)]
+        if prefixes and beginning(template) and not any(begins_with(template, each) for each in prefixes):
+            return f"looks for {' or '.join(prefixes)}"
+    if draft.code == "CID405" and (found := LENGTH.search(draft.template)):
+        length = width(template)
+        if length is not None and length != int(found[1]):
+            return f"expects {found[1]} characters, gets {length}"
+    return ""
+
+
+def _is_of_kind(prefix: str, kind: str) -> bool:
+    """Whether a prefix is meant for the kind, as "thread_" is for threads: others tell strangers apart."""
+    word = re.split(r"[^a-z]", prefix.lower())[0]
+    return len(word) > 1 and (kind == word or kind.startswith(word) or kind.endswith(f"_{word}"))
+
+
+def _miscounted(normal: str, template: tuple[Part, ...], separator: str, wanted: int, more: bool) -> str:
+    least, exact = parts_between(template, separator)
+    if bound := AT_MOST.search(normal):
+        least = min(least, int(bound[1]) + 1)
+    if (exact and least < wanted) or (least > wanted and not more):
+        return f"expects {wanted} parts, gets {least}"
+    return ""
+
+
+class TwoFormats(Rule):
+    """Two producers of one kind that write it differently."""
+
+    code = "CID702"
+    title = "one kind in two formats"
+    category = "conflict"
+    priority = "P0"
+    why = "Who reads the one can't read the other, and two IDs of one thing don't compare equal."
+    instead = "one kind in the registry, minted by registry.mint(kind); the other format as a legacy one"
+    invalid = (
+        "import time, uuid\ndef generate_run_id(): return f'run_{uuid.uuid4().hex}'\n"
+        "class Runs:\n    def new_run_id(self): return f'run-{int(time.time() * 1000)}'",
+    )
+    valid = (
+        "import uuid\ndef generate_run_id(): return f'run_{uuid.uuid4().hex}'\n"
+        "class Runs:\n    def new_run_id(self): return f'run_{uuid.uuid4().hex}'",
+        "import uuid\ndef generate_run_id(): return f'run_{uuid.uuid4().hex}'\n"
+        "def generate_user_id(): return f'user-{uuid.uuid4()}'",
+    )
+
+    @classmethod
+    def check(cls, repository: Repository) -> Iterator[Drafted]:
+        for kind, made in producers(repository).items():
+            named = [each for each in made if each.name and not _is_private(each.name)]
+            if not named:
+                continue
+            first = named[0]
+            for each in made:
+                if (
+                    each is first
+                    or same_shape(first.template, each.template)
+                    or not known_to(each, first.path)
+                ):
+                    continue
+                yield (
+                    each.path,
+                    _drafted(
+                        cls,
+                        each,
+                        "likely",
+                        f"{each.name or 'this'} writes a {kind} ID as {shown(each.template)}, "
+                        f"{first.name} in {first.path} as {shown(first.template)}",
+                    ),
+                )
+
+
+def _is_private(symbol: str) -> bool:
+    return any(name.startswith("_") for name in symbol.split("."))
+
+
+def _drafted(rule: type[Rule], producer: Producer, confidence: Confidence, message: str) -> Draft:
+    return Draft(
+        rule.code,
+        producer.place,
+        confidence,
+        producer.symbol,
+        shown(producer.template),
+        message,
+        producer.normal,
+    )
+
+
+class Leaked(Rule):
+    """Something acquired under one format and released under another: it is never released."""
+
+    code = "CID704"
+    title = "acquired under one format, released under another"
+    category = "conflict"
+    priority = "P0"
+    why = "The release finds nothing, says nothing, and what was acquired stays for ever: a leak."
+    instead = "keep the ID that it was acquired under, and release that"
+    invalid = (
+        "def f(self, user_id):\n    self.pool.acquire(f'ws_{user_id}')\n    self.pool.release(f'websocket_{user_id}')",
+    )
+    valid = (
+        "def f(self, user_id):\n    self.pool.acquire(f'ws_{user_id}')\n    self.pool.release(f'ws_{user_id}')",
+        "def f(self, key):\n    self.pool.acquire(f'ws_{key}')\n    self.pool.release(key)",
+        "def f(self, user_id):\n    self.pool.acquire(f'ws_{user_id}')\n    self.locks.release(f'lock_{user_id}')",
+    )
+
+    @classmethod
+    def check(cls, repository: Repository) -> Iterator[Drafted]:
+        for path, facts in repository.files.items():
+            if is_test(path):
+                continue
+            taken: dict[tuple[str, str], list[Holding]] = {}
+            for each in facts.holdings:
+                if not each.releases:
+                    taken.setdefault((each.owner, each.verb), []).append(each)
+            for each in facts.holdings:
+                if not each.releases:
+                    continue
+                acquired = taken.get((each.owner, OPPOSITE[each.verb]), [])
+                if not acquired or any(_may_be_same(each, one) for one in acquired):
+                    continue
+                message = (
+                    f"releases {shown(each.template)}; what is acquired is {shown(acquired[0].template)}"
+                )
+                yield (
+                    path,
+                    Draft(
+                        cls.code,
+                        each.place,
+                        "certain",
+                        each.symbol,
+                        shown(each.template),
+                        message,
+                        each.normal,
+                    ),
+                )
+
+
+OPPOSITE = {
+    "release": "acquire",
+    "unregister": "register",
+    "deregister": "register",
+    "unsubscribe": "subscribe",
+    "unlock": "lock",
+    "detach": "attach",
+    "untrack": "track",
+    "unclaim": "claim",
+}
+
+
+def _may_be_same(first: Holding, second: Holding) -> bool:
+    """Whether both templates may write the same text, taking fields for anything."""
+    return bool(
+        re.fullmatch(_as_pattern(first.template), _as_text(second.template))
+        or re.fullmatch(_as_pattern(second.template), _as_text(first.template))
+    )
+
+
+def _as_pattern(template: tuple[Part, ...]) -> str:
+    return "".join([".+" if part.kind else re.escape(part.text) for part in template])
+
+
+def _as_text(template: tuple[Part, ...]) -> str:
+    return "".join(["\0" if part.kind else part.text for part in template])
+
+
+RULES = (Unreadable, TwoFormats, Leaked)
