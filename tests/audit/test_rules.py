@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from canonid.audit.linking import link
 from canonid.audit.rule import Rule
 from canonid.audit.rules import RULES
 from canonid.audit.scanning import scan
 
 
 def codes(example: str) -> list[str]:
-    report = link("", [scan("example.py", example.encode())])
-    return [finding.code for finding in report.findings]
+    facts = scan("example.py", example.encode())
+    assert facts.error == ""
+    return [draft.code for draft in facts.drafts]
 
 
 @pytest.mark.parametrize(
