@@ -34,7 +34,7 @@ _COUNTED = [name + rb"s?(?:_?(?:counter|count|seq))?\s*\+=\s*1" for name in (rb"
 # Quotes and brackets end `x["id"]`, `str(x_id)` and `(x_id or "")`. These patterns too begin with letters of
 # their own.
 _ENDS = (
-    rb"(?:, ?(?:[\"']{2}|None)| or [\"']{2})?[\"'\])]{0,3}"
+    rb"(?:\([^()\n]{0,60}\))?(?:, ?(?:[\"']{2}|None)| or [\"']{2})?[\"'\])]{0,3}"
     rb"(?:\.(?:l|r)?(?:strip|lower|upper|encode|decode)\(\))*"
 )
 _READS = (

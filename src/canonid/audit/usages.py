@@ -125,6 +125,8 @@ def _named(module: Module) -> Iterator[tuple[ast.expr, Space, str]]:
     for call, space in module.calls:
         if call.args and (name := named(call)):
             yield call, space, name
+        elif (name := named(call.func)) and name != "id" and name[0].islower():
+            yield call, space, name  # a function that is named after the ID that it gives
 
 
 def _is_text(node: ast.expr, name: str, space: Space, trees: bool) -> bool:
