@@ -112,6 +112,7 @@ def test_what_only_looks_like_an_id_is_left_alone(code: str) -> None:
         ("def f(user_id): raise ValueError(f'no user {user_id[:8]}')", ("CID403", "log line")),
         ("class A:\n def __str__(self): return self.run_id[:8]", ("CID403", "log line")),
         ("def f(user_id): title = 'User ' + user_id[:8]", ("CID403", "log line")),
+        ("def f(user_id): return data.get(NAME, f'The user {user_id[:8]}')", ("CID403", "log line")),
         ("def f(user_id): print(user_id.split('-')[0])", ("CID401", "log line")),
         ("def f(user_id): return user_id.split(',')", ("CID401", "list of IDs")),
         ("def f(span_id): return len(span_id) == 16", ("CID405", "span ID")),
@@ -206,6 +207,11 @@ def test_an_id_put_in_as_it_is(code: str, what: str) -> None:
 )
 def test_what_is_escaped_or_none_of_these(code: str) -> None:
     assert [found for found, _ in readers(code) if found == "CID408"] == []
+
+
+def test_a_file_name_within_a_path_is_one_finding() -> None:
+    code = "import os\ndef f(folder, run_id): path = os.path.join(folder, f'{run_id}.json')"
+    assert readers(code) == [("CID408", "a path")]
 
 
 def test_one_url_of_two_ids_is_one_finding() -> None:

@@ -177,18 +177,19 @@ class Unescaped(Rule):
     @classmethod
     def check(cls, view: View) -> Iterator[Draft | Ignored]:
         seen: set[ast.AST] = set()
-        for text in view.texts:
-            if not may_hold_id(text.template):
-                continue
-            found = in_text(view, text)
-            if found is not None:
-                seen.add(text.node)
-                yield from _reported(cls, view, found, text.space)
         for use in view.uses:
             found = None if use.many or ESCAPED.search(use.name) else in_path(view, use)
             if found is not None and found.node not in seen:
                 seen.add(found.node)
                 yield from _reported(cls, view, found, use.space)
+        for text in view.texts:
+            if not may_hold_id(text.template) or not seen.isdisjoint(
+                [text.node, *view.module.upwards(text.node)]
+            ):
+                continue
+            found = in_text(view, text)
+            if found is not None:
+                yield from _reported(cls, view, found, text.space)
 
 
 def _reported(rule: type[Rule], view: View, found: Reading, space: Space) -> Iterator[Draft | Ignored]:

@@ -12,7 +12,7 @@ from canonid.audit.findings import Confidence, Draft, Ignored
 from canonid.audit.names import Space, resolve
 from canonid.audit.origins import UUID_MODULES
 from canonid.audit.rule import Rule
-from canonid.audit.sinks import TELLERS
+from canonid.audit.sinks import TELLERS, top
 from canonid.audit.templates import Field
 from canonid.audit.usages import SPAN, Use, is_many, named, names_id
 from canonid.audit.view import View
@@ -110,9 +110,15 @@ def told(view: View, node: ast.expr) -> bool:
 
 
 def displayed(view: View, node: ast.expr) -> bool:
-    """Whether it goes into a name or a message that people see."""
+    """Whether it goes into a name, a message or a sentence that people see."""
     sink = view.goes_to(node)
-    return sink.how != "returned" and SHOWN.search(sink.name) is not None and not names_id(sink.name)
+    if sink.how != "returned" and SHOWN.search(sink.name) and not names_id(sink.name):
+        return True
+    whole = top(node, view.module)
+    return any(
+        isinstance(each, ast.Constant) and isinstance(each.value, str) and " " in each.value.strip()
+        for each in (whole.values if isinstance(whole, ast.JoinedStr) else [])
+    )
 
 
 def method_called(view: View, node: ast.expr) -> tuple[ast.Call, str] | None:
