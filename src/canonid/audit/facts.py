@@ -54,7 +54,7 @@ class Definition(NamedTuple):
 
 
 class Mention(NamedTuple):
-    """A place that calls, names or imports something that may make IDs. `target` is a dotted name as above."""
+    """A place that calls, names or imports what may make IDs. `target` is a dotted name as above."""
 
     how: str  # "call", "member" or "import"
     target: str

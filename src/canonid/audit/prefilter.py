@@ -34,8 +34,8 @@ _MADE = [name + _GETS + rb"[^\n]*?" + _MAKES for name in _NAMES]
 
 # What is done to an ID: by its methods, by functions around it, by a pattern that describes it.
 _TAKES = (
-    rb"[\"'\])]*\s*(?:\.(?:r?split|r?partition|startswith|endswith|removeprefix|removesuffix|replace|is[dna]\w+)\("
-    rb"|\[\s*-?\d*\s*:|\[\s*-?\d)"
+    rb"(?:[^\n]{0,24}?\.(?:r?split|r?partition|startswith|endswith|remove\w+|replace|is[dna]\w+)\("
+    rb"|[\"'\])]*\s*\[(?:[^\]\n,]{0,16}:|\s*-?\d))"
 )
 _TAKEN = [name + _TAKES for name in _NAMES]
 _AROUND = (

@@ -157,8 +157,7 @@ class Repository:
         return (
             path.endswith("__init__.py")
             and any(f"{folder}/{name}{end}".lstrip("/") in self.files for end in (".py", "/__init__.py"))
-            or any(each.startswith(f"{folder}/{name}/".lstrip("/")) for each in self._ends.get(name, ()))
-        )
+        ) or any(each.startswith(f"{folder}/{name}/".lstrip("/")) for each in self._ends.get(name, ()))
 
     def _module(self, target: str, path: str) -> tuple[str, list[str]] | None:
         """The file of the module with which a dotted name begins, and the names that follow."""

@@ -72,12 +72,11 @@ def systems(repository: Repository) -> list[System]:
         for each in whole
         if each.calls or each.test_calls or CLASS.search(each.name) or _is_for_ids(each)
     ]
-    whole = _with_primary(sorted(whole, key=_order)) + _bare(repository, {each.path for each in whole})
-    return whole
+    return _with_primary(sorted(whole, key=_order)) + _bare(repository, {each.path for each in whole})
 
 
 def _defined(path: str, facts: FileFacts) -> list[tuple[str, str, Place, list[str], list[tuple[Part, ...]]]]:
-    """Systems of one file: each class that makes IDs, and the functions, which belong to the class if it is one."""
+    """Systems of one file: each class that makes IDs, and the functions, with the class if it is one."""
     made = [each for each in facts.definitions if each.makes and _really(each)]
     classes = [
         each

@@ -11,7 +11,7 @@ from canonid.audit.evaluating import is_made, returns
 from canonid.audit.facts import Definition, Holding, Mention, Part, Production, Signature
 from canonid.audit.names import Binding, Space, resolve
 from canonid.audit.rules.building import against, judged
-from canonid.audit.templates import Field, Template, fields, literal, shown
+from canonid.audit.templates import Template, fields, literal, shown
 from canonid.audit.view import View
 from canonid.audit.wording import (
     ACQUIRES,
@@ -328,10 +328,8 @@ def _is_open(view: View) -> bool:
     if "__getattr__" in view.module.space.bindings:
         return True
     return any(
-        isinstance(node, ast.Name)
-        and node.id in ("globals", "exec", "vars", "locals")
-        or isinstance(node, ast.Attribute)
-        and node.attr == "modules"
+        (isinstance(node, ast.Name) and node.id in ("globals", "exec", "vars", "locals"))
+        or (isinstance(node, ast.Attribute) and node.attr == "modules")
         for node, _ in view.module.references
     )
 
@@ -339,9 +337,10 @@ def _is_open(view: View) -> bool:
 def _changed(view: View) -> Iterator[str]:
     """Attributes that are set on something else than `self`."""
     for node in view.module.above:
-        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
-            if not (isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")):
-                yield node.attr
+        if not isinstance(node, ast.Attribute) or not isinstance(node.ctx, ast.Store):
+            continue
+        if not (isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")):
+            yield node.attr
     for call, space in view.module.calls:
         if _last(call.func) in ("setattr", "delattr", "object") and len(call.args) > 1:
             name = call.args[1]
@@ -356,22 +355,23 @@ def _changed(view: View) -> Iterator[str]:
 
 def _mentions(view: View) -> Iterator[Mention]:
     for call, space in view.module.calls:
-        if isinstance(call.func, ast.Name | ast.Attribute) and (target := trace(call.func, space)):
-            if is_telling(target):
-                named = tuple([each.arg for each in call.keywords if each.arg is not None])
-                positional = [each for each in call.args if not isinstance(each, ast.Starred)]
-                more = len(positional) < len(call.args) or len(named) < len(call.keywords)
-                yield _mention(view, "call", target, call, space)._replace(
-                    positional=len(positional), named=named, open=more
-                )
+        if not isinstance(call.func, ast.Name | ast.Attribute):
+            continue
+        target = trace(call.func, space)
+        if target and is_telling(target):
+            named = tuple([each.arg for each in call.keywords if each.arg is not None])
+            positional = [each for each in call.args if not isinstance(each, ast.Starred)]
+            more = len(positional) < len(call.args) or len(named) < len(call.keywords)
+            yield _mention(view, "call", target, call, space)._replace(
+                positional=len(positional), named=named, open=more
+            )
     for node, space in view.module.references:
         if (
             isinstance(node, ast.Attribute)
             and CHOICES.search(_last(node.value))
             and not node.attr.startswith("_")
-        ):
-            if target := trace(node, space):
-                yield _mention(view, "member", target, node, space)
+        ) and (target := trace(node, space)):
+            yield _mention(view, "member", target, node, space)
     for space in view.module.spaces:
         for bindings in space.bindings.values():
             for binding in bindings:

@@ -64,7 +64,7 @@ _MARKS = tuple(
 
 def concerns_others(data: bytes) -> bool:
     """Whether a file may define, call or hand on something that makes IDs, by the names in it."""
-    return any([mark.search(data) is not None for mark in _MARKS])
+    return any(mark.search(data) is not None for mark in _MARKS)
 
 
 def holds(data: bytes) -> bool:
@@ -75,11 +75,11 @@ def holds(data: bytes) -> bool:
 @lru_cache(maxsize=20_000)
 def is_telling(dotted: str) -> bool:
     """Whether a part of a dotted name says that it makes IDs, or holds what does."""
-    return any([is_maker(part) for part in dotted.replace("()", "").lstrip(".:").split(".")])
+    return any(is_maker(part) for part in dotted.replace("()", "").lstrip(".:").split("."))
 
 
 def is_maker(name: str) -> bool:
-    return any([pattern.search(name) is not None for pattern in (FUNCTION, CLASS, HOLDER, CHOICES)])
+    return any(pattern.search(name) is not None for pattern in (FUNCTION, CLASS, HOLDER, CHOICES))
 
 
 def kind_of_function(name: str) -> str:

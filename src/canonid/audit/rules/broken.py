@@ -44,7 +44,7 @@ class NoSuchName(_Broken):
     title = "a call of what doesn't exist"
     invalid = (
         "class IdManager:\n    def new_id(self): ...\nIdManager().new_run_id()",
-        "class IdManager:\n    def new_id(self): ...\nmanager = IdManager()\ndef f(): return manager.create('run')",
+        "class IdManager:\n    def new_id(self): ...\nids = IdManager()\ndef f(): return ids.create('run')",
     )
     valid = (
         "class IdManager(Base):\n    def new_id(self): ...\nIdManager().new_run_id()",
@@ -57,7 +57,7 @@ class NoSuchName(_Broken):
         if mention.how == "member":
             return ""
         found = repository.find(mention.target, facts.path)
-        if not isinstance(found, Missing) or mention.how == "import" and found.owner:
+        if not isinstance(found, Missing) or (mention.how == "import" and found.owner):
             return ""
         if mention.how == "call" and not found.owner and not mention.normal.count("."):
             return ""  # the import of that name is the place

@@ -41,7 +41,8 @@ class CompetingSystem(Rule):
             if first is None or each is first:
                 continue
             confidence: Confidence = "certain" if _is_clear(each) and _is_clear(first) else "likely"
-            message = f"{each.name} makes IDs beside {first.name} in {first.path}: {_adoption(each)}, against {_adoption(first)}"
+            beside = f"{first.name} in {first.path}: {_adoption(each)}, against {_adoption(first)}"
+            message = f"{each.name} makes IDs beside {beside}"
             template = ", ".join(each.templates)[:200]
             yield (
                 each.path,
@@ -58,7 +59,8 @@ def _symbol(system: System) -> str:
 
 
 def _adoption(system: System) -> str:
-    return f"{system.calls} call{'' if system.calls == 1 else 's'} in {system.files} file{'' if system.files == 1 else 's'}"
+    calls = f"{system.calls} call{'' if system.calls == 1 else 's'}"
+    return f"{calls} in {system.files} file{'' if system.files == 1 else 's'}"
 
 
 class RivalClaims(Rule):
@@ -75,7 +77,8 @@ class RivalClaims(Rule):
         "class IdGenerator:\n    '''The single source of truth for IDs.'''\n    def generate_id(self): ...",
     )
     valid = (
-        "class UnifiedIdManager:\n    def new_id(self): ...\nclass IdGenerator:\n    def generate_id(self): ...",
+        "class UnifiedIdManager:\n    def new_id(self): ...\n"
+        "class IdGenerator:\n    def generate_id(self): ...",
     )
 
     @classmethod
