@@ -51,6 +51,7 @@ class Definition(NamedTuple):
     bases: tuple[str, ...] = ()  # of a class, as dotted names; "?" for one that can't be told
     names: tuple[str, ...] = ()  # of a class: all its attributes
     claim: str = ""  # the words by which it says that it is the only one
+    source: bool = False  # whether something that varies is made in it
 
 
 class Mention(NamedTuple):
@@ -65,6 +66,7 @@ class Mention(NamedTuple):
     named: tuple[str, ...] = ()  # arguments by name
     open: bool = False  # there may be more arguments: *args, **kwargs
     guarded: bool = False  # failing is expected: within try, pytest.raises or behind hasattr
+    typed: bool = False  # that it is an instance of that class is only said by an annotation
 
 
 class Production(NamedTuple):

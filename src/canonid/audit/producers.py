@@ -89,7 +89,7 @@ def producers(repository: Repository) -> dict[str, list[Producer]]:
 
 
 def known_to(producer: Producer, path: str) -> bool:
-    """Whether a producer may be meant in a file: a function in all of them, what is inline nearby."""
+    """Whether what a producer writes may be meant in a file: by all if it is a function, else nearby."""
     return producer.name != "" or posixpath.dirname(producer.path) == posixpath.dirname(path)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from typing import NamedTuple
 
 from canonid.audit.facts import Definition, FileFacts
@@ -83,6 +84,23 @@ class Repository:
                 return None
             line += more
         return line
+
+    def is_a_base(self, target: str, path: str) -> bool:
+        """Whether other classes are made from the class in "module.Class().method"."""
+        found = self.find(target.rpartition("()")[0], path)
+        return isinstance(found, Found) and found.definition.symbol in self._bases
+
+    @cached_property
+    def _bases(self) -> frozenset[str]:
+        """The last names of all classes from which others are made."""
+        return frozenset(
+            [
+                base.rpartition(".")[2].lstrip(":?")
+                for facts in self.files.values()
+                for each in facts.definitions
+                for base in each.bases
+            ]
+        )
 
     def _within(self, path: str, names: list[str], deep: int) -> Found | Missing | None:
         """Names one in another, beginning in a module."""
