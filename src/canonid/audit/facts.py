@@ -51,10 +51,11 @@ class Definition(NamedTuple):
     bases: tuple[str, ...] = ()  # of a class, as dotted names; "?" for one that can't be told
     names: tuple[str, ...] = ()  # of a class: all its attributes
     claim: str = ""  # the words by which it says that it is the only one
+    source: bool = False  # whether something that varies is made in it
 
 
 class Mention(NamedTuple):
-    """A place that calls, names or imports something that may make IDs. `target` is a dotted name as above."""
+    """A place that calls, names or imports what may make IDs. `target` is a dotted name as above."""
 
     how: str  # "call", "member" or "import"
     target: str
@@ -65,6 +66,7 @@ class Mention(NamedTuple):
     named: tuple[str, ...] = ()  # arguments by name
     open: bool = False  # there may be more arguments: *args, **kwargs
     guarded: bool = False  # failing is expected: within try, pytest.raises or behind hasattr
+    typed: bool = False  # that it is an instance of that class is only said by an annotation
 
 
 class Production(NamedTuple):

@@ -89,7 +89,7 @@ def producers(repository: Repository) -> dict[str, list[Producer]]:
 
 
 def known_to(producer: Producer, path: str) -> bool:
-    """Whether what a producer writes may be meant in a file: a function by all, what is written inline nearby."""
+    """Whether what a producer writes may be meant in a file: by all if it is a function, else nearby."""
     return producer.name != "" or posixpath.dirname(producer.path) == posixpath.dirname(path)
 
 
@@ -101,7 +101,7 @@ def shown(template: tuple[Part, ...]) -> str:
 def parts_between(template: tuple[Part, ...], separator: str) -> tuple[int, bool]:
     """How many parts it has, at least; and whether it has never more."""
     count = 1 + sum([part.text.count(separator) for part in template if not part.kind])
-    return count, not any([_may_hold(part, separator) for part in template if part.kind])
+    return count, not any(_may_hold(part, separator) for part in template if part.kind)
 
 
 def beginning(template: tuple[Part, ...]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from typing import NamedTuple
 
 from canonid.audit.facts import Definition, FileFacts
@@ -84,6 +85,23 @@ class Repository:
             line += more
         return line
 
+    def is_a_base(self, target: str, path: str) -> bool:
+        """Whether other classes are made from the class in "module.Class().method"."""
+        found = self.find(target.rpartition("()")[0], path)
+        return isinstance(found, Found) and found.definition.symbol in self._bases
+
+    @cached_property
+    def _bases(self) -> frozenset[str]:
+        """The last names of all classes from which others are made."""
+        return frozenset(
+            [
+                base.rpartition(".")[2].lstrip(":?")
+                for facts in self.files.values()
+                for each in facts.definitions
+                for base in each.bases
+            ]
+        )
+
     def _within(self, path: str, names: list[str], deep: int) -> Found | Missing | None:
         """Names one in another, beginning in a module."""
         first = names[0].removesuffix("()")
@@ -157,8 +175,7 @@ class Repository:
         return (
             path.endswith("__init__.py")
             and any(f"{folder}/{name}{end}".lstrip("/") in self.files for end in (".py", "/__init__.py"))
-            or any(each.startswith(f"{folder}/{name}/".lstrip("/")) for each in self._ends.get(name, ()))
-        )
+        ) or any(each.startswith(f"{folder}/{name}/".lstrip("/")) for each in self._ends.get(name, ()))
 
     def _module(self, target: str, path: str) -> tuple[str, list[str]] | None:
         """The file of the module with which a dotted name begins, and the names that follow."""

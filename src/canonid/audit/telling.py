@@ -11,7 +11,7 @@ from canonid.audit.evaluating import is_made, returns
 from canonid.audit.facts import Definition, Holding, Mention, Part, Production, Signature
 from canonid.audit.names import Binding, Space, resolve
 from canonid.audit.rules.building import against, judged
-from canonid.audit.templates import Field, Template, fields, literal, shown
+from canonid.audit.templates import Template, fields, literal, shown
 from canonid.audit.view import View
 from canonid.audit.wording import (
     ACQUIRES,
@@ -32,6 +32,8 @@ PLAIN = frozenset(
 )
 PLAIN_OF_CLASSES = frozenset({"final", "unique", "total_ordering", "runtime_checkable"})
 ENUMS = frozenset({"Enum", "IntEnum", "StrEnum", "Flag", "IntFlag"})
+STRONG = frozenset({"uuid", "strong"})
+MADE = STRONG | {"random", "time"}
 FAILING = frozenset(
     {
         "AttributeError",
@@ -77,7 +79,10 @@ def told(view: View, named: bool) -> Told:
 
 
 def trace(node: ast.AST | None, space: Space, deep: int = DEEP) -> str:
-    """What an expression stands for, as a dotted name; "()" after what is called; "" if it can't be told."""
+    """What an expression stands for, as a dotted name; "" if it can't be told.
+
+    "()" stands after what is called, "(~)" after the class of what is annotated with it.
+    """
     if deep == 0:
         return ""
     if isinstance(node, ast.Call):
@@ -100,18 +105,48 @@ def trace(node: ast.AST | None, space: Space, deep: int = DEEP) -> str:
         return binding.text
     if binding.how == "definition":
         return f":{where.symbol}.{node.id}" if where.symbol else f":{node.id}"
+    if binding.how == "parameter" and isinstance(binding.node, ast.arg):
+        return _typed(binding.node.annotation, where)
     return trace(binding.node, where, deep - 1) if binding.how == "value" else ""
 
 
+def _typed(annotation: ast.AST | None, space: Space) -> str:
+    """An instance of the class in an annotation, where that makes IDs."""
+    match annotation:
+        case ast.Constant(value=str() as text) if text.isidentifier():
+            annotation = ast.copy_location(ast.Name(text, ast.Load()), annotation)
+        case ast.BinOp(left=left, op=ast.BitOr(), right=ast.Constant(value=None)):
+            annotation = left
+        case ast.Subscript(value=value, slice=inner) if _last(value) == "Optional":
+            annotation = inner
+    found = trace(annotation, space)
+    return f"{found}(~)" if found and CLASS.search(_last_of(found)) else ""
+
+
+def _last_of(dotted: str) -> str:
+    return dotted.rpartition(".")[2].lstrip(":")
+
+
 def _own_attribute(node: ast.Attribute, space: Space, deep: int) -> str:
-    """`self.manager`, where it is set once, to what a call gives. Own methods may be another class's."""
+    """`self.manager`, where it is set once, to what a call gives or to an argument; no method of its own."""
     owner = space.enclosing_class()
     if owner is None or node.attr in owner.bindings:
         return ""
     bindings = owner.fields.get(node.attr, [])
-    if len(bindings) != 1 or bindings[0].how != "value" or not isinstance(bindings[0].node, ast.Call):
-        return ""
-    return trace(bindings[0].node, owner, deep - 1)
+    value = bindings[0].node if len(bindings) == 1 and bindings[0].how == "value" else None
+    if isinstance(value, ast.Name):
+        return _typed(_annotation(owner, value.id), owner)
+    return trace(value, owner, deep - 1) if isinstance(value, ast.Call) else ""
+
+
+def _annotation(owner: Space, name: str) -> ast.AST | None:
+    """Of a parameter of a class's `__init__`."""
+    bindings = owner.bindings.get("__init__", [])
+    node = bindings[0].node if len(bindings) == 1 else None
+    if not isinstance(node, ast.FunctionDef):
+        return None
+    arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+    return next((each.annotation for each in arguments if each.arg == name), None)
 
 
 # What is defined
@@ -119,13 +154,14 @@ def _own_attribute(node: ast.Attribute, space: Space, deep: int) -> str:
 
 def _definitions(view: View) -> Iterator[Definition]:
     module = view.module
-    making = _functions_that_make(view)
+    making = _functions_that_make(view, STRONG)
     classes = [each for each in module.spaces if isinstance(each.node, ast.ClassDef)]
     wanted = {
         space.symbol
         for space in classes
         if CLASS.search(space.node.name)  # type: ignore[attr-defined]
         or CHOICES.search(space.node.name)  # type: ignore[attr-defined]
+        or any(CLASS.search(_last(base)) for base in space.node.bases)  # type: ignore[attr-defined]
         or any(
             FUNCTION.search(name) for name, found in space.bindings.items() if found[0].how == "definition"
         )
@@ -143,19 +179,20 @@ def _definitions(view: View) -> Iterator[Definition]:
                 yield _function(view, module.space, name, bindings, "function")
         elif bindings[0].how == "value" and len(bindings) == 1:
             gives = trace(node, module.space)
-            if gives.endswith("()") and is_telling(gives) and isinstance(node, ast.Call):
+            if (
+                gives.endswith("()")
+                and "(~)" not in gives
+                and is_telling(gives)
+                and isinstance(node, ast.Call)
+            ):
                 yield Definition(
                     name, "instance", view.place(node), _is_plain_here(view, node), False, gives=gives
                 )
 
 
-def _functions_that_make(view: View) -> set[str]:
-    """Functions and methods in which something is made."""
-    found = set()
-    for source in view.sources:
-        if source.origin.kind in ("uuid", "strong"):
-            found.add(source.space.symbol)
-    return found - {""}
+def _functions_that_make(view: View, kinds: frozenset[str]) -> set[str]:
+    """Functions and methods in which something of some kinds is made."""
+    return {source.space.symbol for source in view.sources if source.origin.kind in kinds} - {""}
 
 
 def _is_base(space: Space, classes: Iterable[Space], wanted: set[str]) -> bool:
@@ -230,15 +267,30 @@ def _function(view: View, space: Space, name: str, bindings: list[Binding], form
         and not space.fields.get(name)
     )
     template = _returned(view, symbol) if name[:2] != "__" else ()
-    strong = any(field.kind in ("uuid", "strong") for field in fields(template))
-    makes = (
-        (FUNCTION.search(name) is not None and name[:4] != "get_")
-        or (strong and is_maker(name))
-        or (strong and not name.startswith("__") and len(template) <= 6 and form == "function")
-    )
+    strong = any(field.kind in STRONG for field in fields(template))
+    named = FUNCTION.search(name) is not None and not _is_empty(node)
+    makes = named or (strong and form == "function")
+    source = symbol in _functions_that_make(view, MADE) or is_made(template)
     gives = _annotated(node.returns, space) or _given(node, view, symbol)
     return Definition(
-        symbol, form, view.place_of_name(node), certain, makes, _signature(node), _parts(template), gives
+        symbol,
+        form,
+        view.place_of_name(node),
+        certain,
+        makes,
+        _signature(node),
+        _parts(template),
+        gives,
+        source=source,
+    )
+
+
+def _is_empty(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """Whether it only says that others do it."""
+    return all(
+        isinstance(each, ast.Pass | ast.Raise)
+        or (isinstance(each, ast.Expr) and isinstance(each.value, ast.Constant))
+        for each in node.body
     )
 
 
@@ -286,10 +338,7 @@ def _given(node: ast.AST, view: View, symbol: str) -> str:
 
 def _annotated(node: ast.AST | None, space: Space) -> str:
     """What an annotation says that a function gives, where it is a class that makes IDs."""
-    if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.isidentifier():
-        node = ast.copy_location(ast.Name(node.value, ast.Load()), node)
-    found = trace(node, space)
-    return f"{found}()" if found and CLASS.search(found.rpartition(".")[2].lstrip(":")) else ""
+    return _typed(node, space).replace("(~)", "()")
 
 
 def _parts(template: Template) -> tuple[Part, ...]:
@@ -328,10 +377,8 @@ def _is_open(view: View) -> bool:
     if "__getattr__" in view.module.space.bindings:
         return True
     return any(
-        isinstance(node, ast.Name)
-        and node.id in ("globals", "exec", "vars", "locals")
-        or isinstance(node, ast.Attribute)
-        and node.attr == "modules"
+        (isinstance(node, ast.Name) and node.id in ("globals", "exec", "vars", "locals"))
+        or (isinstance(node, ast.Attribute) and node.attr == "modules")
         for node, _ in view.module.references
     )
 
@@ -339,9 +386,10 @@ def _is_open(view: View) -> bool:
 def _changed(view: View) -> Iterator[str]:
     """Attributes that are set on something else than `self`."""
     for node in view.module.above:
-        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
-            if not (isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")):
-                yield node.attr
+        if not isinstance(node, ast.Attribute) or isinstance(node.ctx, ast.Load):
+            continue
+        if not (isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")):
+            yield node.attr
     for call, space in view.module.calls:
         if _last(call.func) in ("setattr", "delattr", "object") and len(call.args) > 1:
             name = call.args[1]
@@ -356,22 +404,23 @@ def _changed(view: View) -> Iterator[str]:
 
 def _mentions(view: View) -> Iterator[Mention]:
     for call, space in view.module.calls:
-        if isinstance(call.func, ast.Name | ast.Attribute) and (target := trace(call.func, space)):
-            if is_telling(target):
-                named = tuple([each.arg for each in call.keywords if each.arg is not None])
-                positional = [each for each in call.args if not isinstance(each, ast.Starred)]
-                more = len(positional) < len(call.args) or len(named) < len(call.keywords)
-                yield _mention(view, "call", target, call, space)._replace(
-                    positional=len(positional), named=named, open=more
-                )
+        target = trace(call.func, space)
+        if not is_telling(target):
+            continue
+        named = tuple([each.arg for each in call.keywords if each.arg is not None])
+        positional = [each for each in call.args if not isinstance(each, ast.Starred)]
+        more = len(positional) < len(call.args) or len(named) < len(call.keywords)
+        yield _mention(view, "call", target, call, space)._replace(
+            positional=len(positional), named=named, open=more
+        )
     for node, space in view.module.references:
         if (
             isinstance(node, ast.Attribute)
             and CHOICES.search(_last(node.value))
             and not node.attr.startswith("_")
+            and (target := trace(node, space))
         ):
-            if target := trace(node, space):
-                yield _mention(view, "member", target, node, space)
+            yield _mention(view, "member", target, node, space)
     for space in view.module.spaces:
         for bindings in space.bindings.values():
             for binding in bindings:
@@ -385,7 +434,15 @@ def _mentions(view: View) -> Iterator[Mention]:
 
 def _mention(view: View, how: str, target: str, node: ast.expr | ast.ImportFrom, space: Space) -> Mention:
     normal = target if isinstance(node, ast.ImportFrom) else ast.unparse(node)[:500]
-    return Mention(how, target, view.place(node), space.symbol, normal, guarded=_is_guarded(view, node))
+    return Mention(
+        how,
+        target.replace("(~)", "()"),
+        view.place(node),
+        space.symbol,
+        normal,
+        guarded=_is_guarded(view, node),
+        typed="(~)" in target,
+    )
 
 
 def _is_guarded(view: View, node: ast.AST) -> bool:

@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 
 _ID = r"(?:u?u?id|guid|ulid|identifier)"
-_VERB = r"(?:generate|gen|make|new|create|next|mint|issue|allocate|build|fresh|random)"
+_VERB = r"(?:generate|gen|make|new|create|next|mint|allocate|build|fresh|random)"
 _ROLE = r"(?:generator|manager|factory|provider|maker|minter|allocator|service|registry|issuer|authority|gen)"
 _CAMEL_ROLE = (
     r"(?:Generator|Manager|Factory|Provider|Maker|Minter|Allocator|Service|Registry|Issuer|Authority|Gen)"
@@ -42,7 +42,7 @@ _HOLDS = re.compile(rf"\.(?:{'|'.join(sorted(RELEASES))})\(\s*[fF]?[\"']".encode
 # What the text of a file must hold to be of interest to others: a name that is called or defined, or stands
 # alone in a list of imports. A pattern for each beginning, since `re` finds a text that begins with the same
 # letters many times faster.
-_USED = r"(?:_(?:for|from|of|with)_\w+|_str|_hex)?\s*(?:\(|,?[ \t]*(?:#[^\n]*)?\r?\n)"
+_USED = r"(?:_(?:for|from|of|with)_\w+|_str|_hex)?\s*(?:\(|as\b|,?[ \t]*(?:#[^\n]*)?\r?\n)"
 _MARKS = tuple(
     [
         re.compile(pattern.encode())
@@ -64,7 +64,7 @@ _MARKS = tuple(
 
 def concerns_others(data: bytes) -> bool:
     """Whether a file may define, call or hand on something that makes IDs, by the names in it."""
-    return any([mark.search(data) is not None for mark in _MARKS])
+    return any(mark.search(data) for mark in _MARKS)
 
 
 def holds(data: bytes) -> bool:
@@ -75,11 +75,11 @@ def holds(data: bytes) -> bool:
 @lru_cache(maxsize=20_000)
 def is_telling(dotted: str) -> bool:
     """Whether a part of a dotted name says that it makes IDs, or holds what does."""
-    return any([is_maker(part) for part in dotted.replace("()", "").lstrip(".:").split(".")])
+    return any(is_maker(part) for part in dotted.replace("()", "").replace("(~)", "").lstrip(".:").split("."))
 
 
 def is_maker(name: str) -> bool:
-    return any([pattern.search(name) is not None for pattern in (FUNCTION, CLASS, HOLDER, CHOICES)])
+    return any(pattern.search(name) is not None for pattern in (FUNCTION, CLASS, HOLDER, CHOICES))
 
 
 def kind_of_function(name: str) -> str:

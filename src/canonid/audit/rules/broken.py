@@ -25,7 +25,10 @@ class _Broken(Rule):
         for facts in repository.files.values():
             for mention in facts.mentions:
                 if not mention.guarded and (message := cls.fault(repository, facts, mention)):
-                    yield facts.path, drafted(cls, mention, "certain", message)
+                    if not mention.typed:
+                        yield facts.path, drafted(cls, mention, "certain", message)
+                    elif not repository.is_a_base(mention.target, facts.path):
+                        yield facts.path, drafted(cls, mention, "likely", message)
 
     @classmethod
     def fault(cls, repository: Repository, facts: FileFacts, mention: Mention) -> str:
@@ -44,12 +47,20 @@ class NoSuchName(_Broken):
     title = "a call of what doesn't exist"
     invalid = (
         "class IdManager:\n    def new_id(self): ...\nIdManager().new_run_id()",
-        "class IdManager:\n    def new_id(self): ...\nmanager = IdManager()\ndef f(): return manager.create('run')",
+        "class IdManager:\n    def new_id(self): ...\nmanager = IdManager()\n"
+        "def f(): return manager.create('run')",
+        "class IdManager:\n    def new_id(self): ...\ndef f(ids: IdManager | None): return ids.create('run')",
+        "class IdManager:\n    def new_id(self): ...\n"
+        "class A:\n    def __init__(self, ids: 'IdManager'): self.ids = ids\n"
+        "    def f(self): return self.ids.create('run')",
     )
     valid = (
         "class IdManager(Base):\n    def new_id(self): ...\nIdManager().new_run_id()",
         "class IdManager:\n    def __getattr__(self, name): ...\nIdManager().new_run_id()",
         "class IdManager:\n    def new_id(self): ...\nIdManager.run = new_run\nIdManager().run()",
+        "class IdManager:\n    def new_id(self): ...\nclass RunIdManager(IdManager):\n"
+        "    def new_run(self): ...\n"
+        "def f(ids: IdManager): return ids.new_run()",
     )
 
     @classmethod
@@ -57,7 +68,7 @@ class NoSuchName(_Broken):
         if mention.how == "member":
             return ""
         found = repository.find(mention.target, facts.path)
-        if not isinstance(found, Missing) or mention.how == "import" and found.owner:
+        if not isinstance(found, Missing) or (mention.how == "import" and found.owner):
             return ""
         if mention.how == "call" and not found.owner and not mention.normal.count("."):
             return ""  # the import of that name is the place

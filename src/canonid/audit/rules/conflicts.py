@@ -200,12 +200,15 @@ class Leaked(Rule):
     why = "The release finds nothing, says nothing, and what was acquired stays for ever: a leak."
     instead = "keep the ID that it was acquired under, and release that"
     invalid = (
-        "def f(self, user_id):\n    self.pool.acquire(f'ws_{user_id}')\n    self.pool.release(f'websocket_{user_id}')",
+        "def f(self, user_id):\n    self.pool.acquire(f'ws_{user_id}')\n"
+        "    self.pool.release(f'websocket_{user_id}')",
     )
     valid = (
-        "def f(self, user_id):\n    self.pool.acquire(f'ws_{user_id}')\n    self.pool.release(f'ws_{user_id}')",
+        "def f(self, user_id):\n    self.pool.acquire(f'ws_{user_id}')\n"
+        "    self.pool.release(f'ws_{user_id}')",
         "def f(self, key):\n    self.pool.acquire(f'ws_{key}')\n    self.pool.release(key)",
-        "def f(self, user_id):\n    self.pool.acquire(f'ws_{user_id}')\n    self.locks.release(f'lock_{user_id}')",
+        "def f(self, user_id):\n    self.pool.acquire(f'ws_{user_id}')\n"
+        "    self.locks.release(f'lock_{user_id}')",
     )
 
     @classmethod

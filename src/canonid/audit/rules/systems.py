@@ -35,13 +35,17 @@ class CompetingSystem(Rule):
 
     @classmethod
     def check(cls, repository: Repository) -> Iterator[Drafted]:
-        found = [each for each in systems(repository) if each.competes]
-        first = next((each for each in found if each.primary), None)
-        for each in found:
-            if first is None or each is first:
+        found = [each for each in systems(repository) if each.has_place]
+        found.sort(key=lambda each: not each.primary)
+        for number, each in enumerate(found):
+            first = next((other for other in found[:number] if each.competes_with(other)), None)
+            if first is None:
                 continue
             confidence: Confidence = "certain" if _is_clear(each) and _is_clear(first) else "likely"
-            message = f"{each.name} makes IDs beside {first.name} in {first.path}: {_adoption(each)}, against {_adoption(first)}"
+            message = (
+                f"{each.name} makes IDs beside {first.name} in {first.path}: "
+                f"{_adoption(each)}, against {_adoption(first)}"
+            )
             template = ", ".join(each.templates)[:200]
             yield (
                 each.path,
@@ -50,7 +54,7 @@ class CompetingSystem(Rule):
 
 
 def _is_clear(system: System) -> bool:
-    return CLASS.search(system.name) is not None or system.files > 1
+    return CLASS.search(system.name) is not None and system.files > 0
 
 
 def _symbol(system: System) -> str:
@@ -58,7 +62,11 @@ def _symbol(system: System) -> str:
 
 
 def _adoption(system: System) -> str:
-    return f"{system.calls} call{'' if system.calls == 1 else 's'} in {system.files} file{'' if system.files == 1 else 's'}"
+    return f"{_counted(system.calls, 'call')} in {_counted(system.files, 'file')}"
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 class RivalClaims(Rule):
@@ -75,7 +83,8 @@ class RivalClaims(Rule):
         "class IdGenerator:\n    '''The single source of truth for IDs.'''\n    def generate_id(self): ...",
     )
     valid = (
-        "class UnifiedIdManager:\n    def new_id(self): ...\nclass IdGenerator:\n    def generate_id(self): ...",
+        "class UnifiedIdManager:\n    def new_id(self): ...\n"
+        "class IdGenerator:\n    def generate_id(self): ...",
     )
 
     @classmethod

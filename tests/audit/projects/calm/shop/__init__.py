@@ -1,0 +1,2 @@
+from .ids import *
+from .managers import IdManager
