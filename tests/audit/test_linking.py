@@ -13,14 +13,6 @@ PROJECTS = sorted((Path(__file__).parent / "projects").iterdir())
 CODES = {rule.code for rule in OF_REPOSITORIES}
 
 
-def files(text):
-    """The files of an example: one, or several below lines that name them."""
-    if not text.startswith("# file: "):
-        return {"x.py": text}
-    pieces = [piece.partition("\n") for piece in text.split("# file: ")[1:]]
-    return {name.strip(): content for name, _, content in pieces}
-
-
 def linked(texts, root="."):
     facts = [scan(path, text.encode()) for path, text in texts.items()]
     assert not [each.error for each in facts if each.error]
@@ -46,24 +38,6 @@ def test_a_project_has_what_its_labels_say_and_nothing_else(project):
         seen.append(label)
     assert sorted(set(expected) - set(seen)) == []
     assert len(seen) == len(expected)
-
-
-@pytest.mark.parametrize(
-    ("rule", "text"),
-    [(rule, text) for rule in OF_REPOSITORIES for text in rule.invalid],
-    ids=lambda it: getattr(it, "code", ""),
-)
-def test_an_invalid_example_is_found_once(rule, text):
-    assert len([each for each in linked(files(text)).findings if each.code == rule.code]) == 1
-
-
-@pytest.mark.parametrize(
-    ("rule", "text"),
-    [(rule, text) for rule in OF_REPOSITORIES for text in rule.valid],
-    ids=lambda it: getattr(it, "code", ""),
-)
-def test_a_valid_example_is_left_alone(rule, text):
-    assert not [each for each in linked(files(text)).findings if each.code == rule.code]
 
 
 def test_the_order_of_files_changes_nothing():

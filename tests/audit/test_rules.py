@@ -10,18 +10,21 @@ from canonid.audit.rules import RULES
 from canonid.audit.scanning import scan
 
 
+def files(example: str) -> dict[str, str]:
+    """The files of an example: one, or several, each below a line that names it."""
+    if not example.startswith("# file: "):
+        return {"example.py": example}
+    pieces = [piece.partition("\n") for piece in example.split("# file: ")[1:]]
+    return {name.strip(): content for name, _, content in pieces}
+
+
 def codes(example: str) -> list[str]:
-    return [finding.code for finding in link(".", [scan("example.py", example.encode())]).findings]
+    facts = [scan(path, text.encode()) for path, text in files(example).items()]
+    return [finding.code for finding in link("/", facts).findings]
 
 
 @pytest.mark.parametrize(
-    ("rule", "example"),
-    [
-        pytest.param(rule, each, id=rule.code)
-        for rule in RULES
-        if rule.category != "boundary"
-        for each in rule.invalid
-    ],
+    ("rule", "example"), [pytest.param(rule, each, id=rule.code) for rule in RULES for each in rule.invalid]
 )
 def test_a_rule_finds_one_thing_in_an_invalid_example(rule: type[Rule], example: str) -> None:
     assert codes(example).count(rule.code) == 1

@@ -66,6 +66,7 @@ class Mention(NamedTuple):
     named: tuple[str, ...] = ()  # arguments by name
     open: bool = False  # there may be more arguments: *args, **kwargs
     guarded: bool = False  # failing is expected: within try, pytest.raises or behind hasattr
+    reason: str = ""  # why what it gives is no ID, such as "nonce"
     typed: bool = False  # that it is an instance of that class is only said by an annotation
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from canonid.audit.facts import FileFacts
-from canonid.audit.findings import Draft, Finding, Place
+from canonid.audit.findings import Draft, Finding, Ignored, Place
 from canonid.audit.fingerprints import findings_of
 from canonid.audit.paths import is_test
 from canonid.audit.report import IgnoredAt, Report
@@ -27,10 +27,13 @@ def link(root: str, files: Iterable[FileFacts]) -> Report:
     repository = Repository(facts, _declared(root))
     together = _together(repository)
     for each in facts:
-        drafts = [_broken(each)] if each.error else [*each.drafts, *together.get(each.path, ())]
+        own = together.get(each.path, ())
+        more = [one for one in own if isinstance(one, Draft)]
+        seen = [one for one in own if isinstance(one, Ignored)]
+        drafts = [_broken(each)] if each.error else [*each.drafts, *more]
         left = suppress(each.directives, drafts)
         findings += findings_of(each.path, left.drafts, BY_CODE, in_tests=is_test(each.path))
-        ignored += [IgnoredAt(each.path, what) for what in sorted([*each.ignored, *left.ignored])]
+        ignored += [IgnoredAt(each.path, what) for what in sorted([*each.ignored, *seen, *left.ignored])]
     lines = sum([each.lines for each in facts])
     broken = sum([each.error != "" for each in facts])
     return Report(root, len(facts), lines, findings, ignored, broken, systems(repository))
@@ -45,9 +48,9 @@ def _declared(root: str) -> list[str]:
         return []
 
 
-def _together(repository: Repository) -> dict[str, list[Draft]]:
+def _together(repository: Repository) -> dict[str, list[Draft | Ignored]]:
     """What only all files together show, by the path of the file in which it stands."""
-    found: dict[str, list[Draft]] = {}
+    found: dict[str, list[Draft | Ignored]] = {}
     for rule in OF_REPOSITORIES:
         for path, each in rule.check(repository):
             found.setdefault(path, []).append(each)

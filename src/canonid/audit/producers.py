@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import posixpath
 import re
+from collections.abc import Iterable
+from itertools import product
 from typing import NamedTuple
 
 from canonid.audit.facts import Part
@@ -11,6 +13,7 @@ from canonid.audit.findings import Place
 from canonid.audit.paths import is_test
 from canonid.audit.repository import Repository
 from canonid.audit.wording import kind_of_function
+from canonid.core.language import DIGIT, HEX, Alt, Node, Repeat, Seq, Text, times
 
 # Kinds that say nothing: whatever is one of them may be anything.
 VAGUE = frozenset(
@@ -60,6 +63,11 @@ class Producer(NamedTuple):
     normal: str
 
     @property
+    def is_public(self) -> bool:
+        """Whether it is a function for others."""
+        return self.name != "" and not any(part.startswith("_") for part in self.name.split("."))
+
+    @property
     def called(self) -> str:
         """As a message names it."""
         return self.name or f"{self.path}:{self.place.line}"
@@ -88,9 +96,15 @@ def producers(repository: Repository) -> dict[str, list[Producer]]:
     return found
 
 
-def known_to(producer: Producer, path: str) -> bool:
-    """Whether what a producer writes may be meant in a file: by all if it is a function, else nearby."""
-    return producer.name != "" or posixpath.dirname(producer.path) == posixpath.dirname(path)
+def near(producer: Producer, path: str) -> bool:
+    """Whether what it writes is known in a file: that of a public function everywhere, else in its folder."""
+    return producer.is_public or posixpath.dirname(producer.path) == posixpath.dirname(path)
+
+
+def meant(written: Iterable[Producer], path: str) -> list[Producer]:
+    """The producers that a file may count on: those near it, or else all that write inline."""
+    everywhere = list(written)
+    return [each for each in everywhere if near(each, path)] or [each for each in everywhere if not each.name]
 
 
 def shown(template: tuple[Part, ...]) -> str:
@@ -124,6 +138,42 @@ def width(template: tuple[Part, ...]) -> int | None:
             return None
         total += int(found[1]) if part.kind and found else len(part.text)
     return total
+
+
+def samples(template: tuple[Part, ...]) -> list[str]:
+    """Texts that it may give, one for each way to write its fields; none where that can't be told."""
+    choices = [_samples(part) for part in template]
+    return ["".join(texts) for texts in product(*choices)] if len(template) <= 8 else []
+
+
+def _samples(part: Part) -> tuple[str, ...]:
+    if not part.kind:
+        return (part.text,)
+    if part.text == "uuid":
+        return ("0f8fad5b-d9cb-469f-a165-70867728950e", "0f8fad5bd9cb469fa16570867728950e")
+    if found := WIDTH.match(part.text):
+        return (("0f8fad5bd9cb469fa16570867728950e" * 4)[: int(found[1])],)
+    clocks = {"ms": "1700000000123", "us": "1700000000123456", "ns": "1700000000123456789"}
+    return (clocks[part.text],) if part.text in clocks else ()
+
+
+def language(template: tuple[Part, ...]) -> Node | None:
+    """All texts that it may give; None where that can't be told."""
+    nodes = [_language(part) for part in template]
+    known = [node for node in nodes if node is not None]
+    return Seq(tuple(known)) if len(known) == len(nodes) and len(nodes) <= 12 else None
+
+
+def _language(part: Part) -> Node | None:
+    if not part.kind:
+        return Text(part.text) if part.text.isascii() else None
+    if part.text == "uuid":
+        groups = [times(HEX, width) for width in (8, 4, 4, 4, 12)]
+        dashed = [node for group in groups for node in (Text("-"), group)][1:]
+        return Alt((times(HEX, 32), Seq(tuple(dashed))))
+    if found := WIDTH.match(part.text):
+        return times(HEX, int(found[1]))
+    return Repeat(DIGIT, 1, 20) if part.text in PLAIN_FIELDS else None
 
 
 def same_shape(first: tuple[Part, ...], second: tuple[Part, ...]) -> bool:

@@ -68,6 +68,15 @@ class Repository:
         module, rest = split
         return self._within(module, rest, deep) if rest else None
 
+    def outside(self, target: str, path: str, deep: int = DEEP) -> str:
+        """What a name of another module is in a library, as "uuid.uuid4"; "" where it is nothing of one."""
+        split = None if target.startswith(":") or deep == 0 else self._module(target, path)
+        if split is None:
+            return target if deep < DEEP and not target.startswith((":", ".")) else ""
+        module, rest = split
+        handed = dict(self.files[module].exports).get(rest[0], "") if len(rest) == 1 else ""
+        return self.outside(handed, module, deep - 1) if handed else ""
+
     def bases(self, found: Found, deep: int = DEEP) -> list[Found] | None:
         """A class and all that it is made from, nearest first; None if that is not all known."""
         line = [found]

@@ -27,7 +27,7 @@ def scan(path: str, data: bytes) -> FileFacts:
         view = View(path, Module(tree), data)
         comments = directives(text_of(data)) if b"canonid:" in data else ()
         found = [each for rule in OF_MODULES for each in rule.check(view)]
-        others = told(view, named)
+        others = told(view, named or b"_id(" in data)
     except (SyntaxError, ValueError, UnicodeError) as error:
         return FileFacts(path, count, error=f"{type(error).__name__}: {error}"[:200])
     except RecursionError:

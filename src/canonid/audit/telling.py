@@ -7,10 +7,12 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from canonid.audit.evaluating import is_made, returns
+from canonid.audit.evaluating import is_id_name, is_made, returns
 from canonid.audit.facts import Definition, Holding, Mention, Part, Production, Signature
 from canonid.audit.names import Binding, Space, resolve
+from canonid.audit.origins import origin_of
 from canonid.audit.rules.building import against, judged
+from canonid.audit.sinks import reason_against
 from canonid.audit.templates import Template, fields, literal, shown
 from canonid.audit.view import View
 from canonid.audit.wording import (
@@ -64,15 +66,18 @@ class Told(NamedTuple):
 def told(view: View, named: bool) -> Told:
     """All of it. Where no name in the file says that it makes IDs (`named`), only what can be there."""
     definitions = tuple(_definitions(view))
-    found = Told(definitions, productions=tuple(_productions(view)), holdings=tuple(_holdings(view)))
     space = view.module.space
-    stars = tuple(space.stars)
+    found = Told(
+        definitions,
+        tuple(_exports(space)),
+        stars=tuple(space.stars),
+        productions=tuple(_productions(view)),
+        holdings=tuple(_holdings(view)),
+    )
     if not named:
-        return found._replace(stars=stars)
+        return found
     return found._replace(
-        exports=tuple(_exports(space)),
         names=() if not definitions or _is_open(view) else tuple(sorted(space.bindings)),
-        stars=stars,
         mentions=tuple(_mentions(view)),
         changed=tuple(sorted(set(_changed(view)))),
     )
@@ -175,7 +180,7 @@ def _definitions(view: View) -> Iterator[Definition]:
     for name, bindings in module.space.bindings.items():
         node = bindings[0].node
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            if is_maker(name) or name in making:
+            if is_maker(name) or name in making or is_id_name(name):
                 yield _function(view, module.space, name, bindings, "function")
         elif bindings[0].how == "value" and len(bindings) == 1:
             gives = trace(node, module.space)
@@ -364,11 +369,11 @@ def _exports(space: Space) -> Iterator[tuple[str, str]]:
             continue
         (binding,) = bindings
         if binding.how == "import":
-            if is_telling(name) or is_telling(binding.text):
+            if is_telling(name) or is_telling(binding.text) or origin_of(binding.text) is not None:
                 yield name, binding.text
         elif binding.how == "value" and isinstance(binding.node, ast.Name | ast.Attribute):
             target = trace(binding.node, space)
-            if target and (is_telling(name) or is_telling(target)):
+            if target and (is_telling(name) or is_telling(target) or origin_of(target) is not None):
                 yield name, target
 
 
@@ -405,13 +410,17 @@ def _changed(view: View) -> Iterator[str]:
 def _mentions(view: View) -> Iterator[Mention]:
     for call, space in view.module.calls:
         target = trace(call.func, space)
-        if not is_telling(target):
+        if not is_telling(target) and not (target and is_id_name(_last_of(target))):
             continue
+        yield from _members_given(view, call, space)
         named = tuple([each.arg for each in call.keywords if each.arg is not None])
         positional = [each for each in call.args if not isinstance(each, ast.Starred)]
         more = len(positional) < len(call.args) or len(named) < len(call.keywords)
         yield _mention(view, "call", target, call, space)._replace(
-            positional=len(positional), named=named, open=more
+            positional=len(positional),
+            named=named,
+            open=more,
+            reason=reason_against(view.goes_to(call)) or "",
         )
     for node, space in view.module.references:
         if (
@@ -430,6 +439,16 @@ def _mentions(view: View) -> Iterator[Mention]:
                     and is_telling(binding.text)
                 ):
                     yield _mention(view, "import", binding.text, binding.node, space)
+
+
+def _members_given(view: View, call: ast.Call, space: Space) -> Iterator[Mention]:
+    """What may be members of enums among the arguments of a maker, whatever the enum is called."""
+    for node in [*call.args, *[each.value for each in call.keywords]]:
+        if not isinstance(node, ast.Attribute) or not isinstance(node.value, ast.Name):
+            continue
+        target = trace(node, space) if node.attr.isupper() and not CHOICES.search(node.value.id) else ""
+        if target:
+            yield _mention(view, "member", target, node, space)
 
 
 def _mention(view: View, how: str, target: str, node: ast.expr | ast.ImportFrom, space: Space) -> Mention:

@@ -18,6 +18,7 @@ FUNCTION = re.compile(
 CLASS = re.compile(
     rf"(?:^|[a-z0-9_])(?:Id|ID|Uuid|UUID|Guid|GUID|Ulid|ULID|Identifier)s?_?{_CAMEL_ROLE}(?:V\d+|Impl)?s?$"
     rf"|^(?:U?UID|Guid|GUID|Ulid|ULID){_CAMEL_ROLE}$"
+    rf"|(?:^|[a-z0-9_])I[dD]s$"
 )
 HOLDER = re.compile(rf"(?:^|_){_ID}s?_{_ROLE}s?$")
 CHOICES = re.compile(
@@ -57,6 +58,8 @@ _MARKS = tuple(
             ],
             *[rf"{word}(?:Type|Kind|Format|Prefix|Category|Scheme)" for word in ("Id", "ID")],
             rf"id_{_ROLE}\b",
+            r"Ids\(",
+            r"IDs\(",
         )
     ]
 )

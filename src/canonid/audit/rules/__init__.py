@@ -7,6 +7,7 @@ from canonid.audit.rules import (
     building,
     conflicts,
     files,
+    handing,
     minting,
     mixing,
     reading,
@@ -18,6 +19,6 @@ from canonid.audit.rules import (
 # Those that look at one module.
 OF_MODULES = (*minting.RULES, *building.RULES, *weakness.RULES, *reading.RULES, *mixing.RULES)
 # Those that look at all files together.
-OF_REPOSITORIES = (*broken.RULES, *conflicts.RULES, *systems.RULES, *boundaries.RULES)
+OF_REPOSITORIES = (*handing.RULES, *broken.RULES, *conflicts.RULES, *systems.RULES, *boundaries.RULES)
 RULES: tuple[type[Rule], ...] = (files.BrokenFile, *suppressions.RULES, *OF_MODULES, *OF_REPOSITORIES)
 BY_CODE = {rule.code: rule for rule in RULES}

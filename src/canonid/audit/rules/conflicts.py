@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from canonid.audit.facts import Holding, Part
 from canonid.audit.findings import Confidence, Draft
@@ -13,16 +13,21 @@ from canonid.audit.producers import (
     Producer,
     beginning,
     begins_with,
-    known_to,
+    language,
+    meant,
+    near,
     parts_between,
     producers,
     same_shape,
+    samples,
     shown,
     width,
 )
 from canonid.audit.repository import Repository
 from canonid.audit.rule import Rule
 from canonid.audit.wording import kind_of_name
+from canonid.core.automata import Path, automaton, shortest_common
+from canonid.core.language import Node
 
 Drafted = tuple[str, Draft]
 
@@ -31,8 +36,13 @@ AT_MOST = re.compile(r"split\([^()]*?,\s*(?:maxsplit=)?(\d+)\)$")
 PREFIX = re.compile(r"(?:startswith|removeprefix)\((.*)\)$")
 LENGTH = re.compile(r"(?:==|!=) (\d+)$")
 QUOTED = re.compile(r"\"((?:[^\"\\]|\\.)*)\"")
+HOW = re.compile(r"\b(fullmatch|match)\(")
+REPEATED = re.compile(
+    r"\)[*+?{]|[*+}?][*+{]|\\\d|\(\?[^:P]"
+)  # a group repeated, or something that looks around
 READ = re.compile(
     r"(?:(\w+)\.)?(\w+)(?:\[['\"](\w+)['\"]\])?\)*\.(?:r?split|startswith|removeprefix)\(|len\((?:(\w+)\.)?(\w+)\)"
+    r"|(?:UUID|match|fullmatch)\((?:[^()]*, )?(?:hex=)?(?:str\()?(?:(\w+)\.)?(\w+)\)"
 )
 
 
@@ -69,13 +79,18 @@ class Unreadable(Rule):
             for draft in facts.drafts:
                 kind = kind_read(draft)
                 service = repository.service_of(path)
-                meant = [
+                within = [
                     each
                     for each in written.get(kind, ())
-                    if known_to(each, path) and repository.service_of(each.path) in ("", service)
+                    if repository.service_of(each.path) in ("", service)
                 ]
-                wrong = [(each, why) for each in meant if (why := misread(draft, each))]
-                if not wrong or len(wrong) < len(meant):
+                counted_on = (
+                    [each for each in within if near(each, path)]
+                    if draft.code == "CID404"
+                    else meant(within, path)
+                )
+                wrong = [(each, why) for each in counted_on if (why := misread(draft, each))]
+                if not wrong or len(wrong) < len(counted_on):
                     continue
                 producer, why = wrong[0]
                 confidence: Confidence = "certain" if producer.name and "expects" in why else "likely"
@@ -90,7 +105,7 @@ def kind_read(draft: Draft) -> str:
     found = READ.search(draft.normal)
     if found is None:
         return ""
-    owner, name = found[1] or found[4], found[3] or found[2] or found[5]
+    owner, name = found[1] or found[4] or found[6], found[3] or found[2] or found[5] or found[7]
     kind = kind_of_name(name)
     if not kind and owner not in (None, "self", "cls"):
         return owner.lower()
@@ -110,7 +125,25 @@ def misread(draft: Draft, producer: Producer) -> str:
         length = width(template)
         if length is not None and length != int(found[1]):
             return f"expects {found[1]} characters, gets {length}"
+    if draft.code == "CID406" and draft.template == "UUID" and [part.kind for part in template] != ["uuid"]:
+        return "expects a UUID"
+    if draft.code == "CID404":
+        return _unmatched(draft.template, draft.normal, samples(template))
     return ""
+
+
+def _unmatched(pattern: str, normal: str, texts: Sequence[str]) -> str:
+    """Why a regular expression refuses all of some texts. One that might take long on them is not tried."""
+    how = HOW.search(normal)
+    if how is None or not pattern or not texts or len(pattern) > 200 or REPEATED.search(pattern):
+        return ""
+    try:
+        compiled = re.compile(pattern)
+    except (re.error, OverflowError, RecursionError):
+        return ""
+    if any(getattr(compiled, how[1])(text) for text in texts):
+        return ""
+    return f"expects what matches {pattern}"
 
 
 def _is_of_kind(prefix: str, kind: str) -> bool:
@@ -151,16 +184,12 @@ class TwoFormats(Rule):
     @classmethod
     def check(cls, repository: Repository) -> Iterator[Drafted]:
         for kind, made in producers(repository).items():
-            named = [each for each in made if each.name and not _is_private(each.name)]
+            named = [each for each in made if each.is_public]
             if not named:
                 continue
             first = named[0]
             for each in made:
-                if (
-                    each is first
-                    or same_shape(first.template, each.template)
-                    or not known_to(each, first.path)
-                ):
+                if each is first or same_shape(first.template, each.template) or not near(each, first.path):
                     continue
                 yield (
                     each.path,
@@ -174,10 +203,6 @@ class TwoFormats(Rule):
                 )
 
 
-def _is_private(symbol: str) -> bool:
-    return any(name.startswith("_") for name in symbol.split("."))
-
-
 def _drafted(rule: type[Rule], producer: Producer, confidence: Confidence, message: str) -> Draft:
     return Draft(
         rule.code,
@@ -188,6 +213,55 @@ def _drafted(rule: type[Rule], producer: Producer, confidence: Confidence, messa
         message,
         producer.normal,
     )
+
+
+class Ambiguous(Rule):
+    """Two producers of different kinds that can write the same text."""
+
+    code = "CID703"
+    title = "one text for two kinds"
+    category = "conflict"
+    priority = "P1"
+    why = "Nothing in such an ID says which of the two it is, so one is taken for the other."
+    instead = "a prefix of its own for each kind of the registry"
+    invalid = (
+        "import uuid\ndef generate_request_id(): return f'req_{uuid.uuid4().hex[:12]}'\n"
+        "def generate_requirement_id(): return f'req_{uuid.uuid4().hex[:12]}'",
+    )
+    valid = (
+        "import uuid\ndef generate_request_id(): return f'req_{uuid.uuid4().hex[:12]}'\n"
+        "def generate_requirement_id(): return f'req_{uuid.uuid4().hex[:8]}'",
+        "import uuid\ndef generate_user_id(): return str(uuid.uuid4())\n"
+        "def generate_run_id(): return str(uuid.uuid4())",
+    )
+
+    @classmethod
+    def check(cls, repository: Repository) -> Iterator[Drafted]:
+        named = [each for made in producers(repository).values() for each in made if each.is_public]
+        known = [
+            (each, node) for each in named if beginning(each.template) and (node := language(each.template))
+        ]
+        for number, (each, node) in enumerate(known):
+            for other, earlier in known[:number]:
+                if each.kind.endswith(other.kind) or other.kind.endswith(each.kind):
+                    continue
+                if not _may_begin_alike(each, other) or (text := _common(node, earlier)) is None:
+                    continue
+                message = f"{text} may be of {each.kind}, or of {other.kind} by {other.name} in {other.path}"
+                yield each.path, _drafted(cls, each, "likely", message)
+                break
+
+
+def _may_begin_alike(first: Producer, second: Producer) -> bool:
+    heads = beginning(first.template), beginning(second.template)
+    return heads[0].startswith(heads[1]) or heads[1].startswith(heads[0])
+
+
+def _common(first: Node, second: Node) -> str | None:
+    """The shortest text of both."""
+    one, two = [automaton([Path([(0, node)], "")], exact=True) for node in (first, second)]
+    found = shortest_common(one, two, lambda left, right: True)
+    return None if found is None else found[0]
 
 
 class Leaked(Rule):
@@ -271,4 +345,4 @@ def _as_text(template: tuple[Part, ...]) -> str:
     return "".join(["\0" if part.kind else part.text for part in template])
 
 
-RULES = (Unreadable, TwoFormats, Leaked)
+RULES = (Unreadable, TwoFormats, Ambiguous, Leaked)

@@ -14,5 +14,5 @@ class BrokenFile(Rule):
     priority = "P2"
     why = "What it does with IDs is unknown, and other findings may be missing for it."
     instead = "mend it, or leave it out"
-    invalid = ("import uuid\ndef f(:",)
+    invalid = ("import uuid\ndef f(: return uuid.uuid4()",)
     valid = ("def f(): ...",)
