@@ -508,10 +508,11 @@ class Tab:
             stay.ended = time.monotonic()
 
     async def _resume(self, client: Client) -> None:
+        unfinished = self.seen.unfinished.keys()  # what begins from now on is shown without being asked for
         watching = await client.watch(self._person.thread)
         runs = {run["run"] for run in watching["runs"]} - self.seen.finished
-        self.resumed += bool(runs & self.seen.last_seq.keys())
-        for run in runs | self.seen.unfinished.keys():
+        self.resumed += bool(runs & unfinished)
+        for run in runs | unfinished:
             await client.subscribe(run, self.seen.last_seq.get(run, 0))
         await client.watch(self._person.thread)  # answered after all that: it has stayed until it was served
 

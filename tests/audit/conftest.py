@@ -1,3 +1,3 @@
 """The corpus is data: some of its files look like tests."""
 
-collect_ignore = ["corpus"]
+collect_ignore = ["corpus", "projects"]

@@ -8,9 +8,10 @@ reads the file, which leaves lines and columns as they were.
     #! ~weak-source             right either way
     #! none: nonce              looks like a finding and is none, and why
 
-A line without a label expects nothing. What is about several files at once (conflicts, boundaries, competing
-systems, broken calls), or in files that can't carry comments, is labelled in the project's `labels.toml`, where
-`at` is a part of the line meant; `[encoding]` names the encodings in which files are written before the audit.
+A line without a label expects nothing. What is about several files at once (conflicts, boundaries,
+competing systems, broken calls), or in files that can't carry comments, is labelled in the project's
+`labels.toml`, where `at` is a part of the line meant; `[encoding]` names the encodings in which files are
+written before the audit.
 """
 
 from __future__ import annotations

@@ -69,9 +69,10 @@ def test_parts_of_another_function_are_not_counted() -> None:
         "def f(event): return getattr(event, 'thread_id').split('_')[1]",
         "def f(thread_id): return str(thread_id).strip().split('_')[1]",
         "def f(thread_id): return (thread_id or '').split('_')[1]",
-        "async def f(): return (await thread_id()).split('_')[1] if 0 else thread_id.split('_')[1]",
+        "async def f(): return (await thread_id()).split('_')[1]",
         "def f(thread_ids): return [thread_id.split('_')[1] for thread_id in thread_ids]",
         "f = lambda thread_id: thread_id.split('_')[1]",
+        "def f(self): return self.get_thread_id().split('_')[1]",
         "def f(thread_id: str | None): return thread_id.split('_')[1]",
         "def f(thread_id): return f\"{thread_id.split('_')[1]}-x\"",
     ],
@@ -111,6 +112,7 @@ def test_what_only_looks_like_an_id_is_left_alone(code: str) -> None:
         ("def f(user_id): raise ValueError(f'no user {user_id[:8]}')", ("CID403", "log line")),
         ("class A:\n def __str__(self): return self.run_id[:8]", ("CID403", "log line")),
         ("def f(user_id): title = 'User ' + user_id[:8]", ("CID403", "log line")),
+        ("def f(user_id): return data.get(NAME, f'The user {user_id[:8]}')", ("CID403", "log line")),
         ("def f(user_id): print(user_id.split('-')[0])", ("CID401", "log line")),
         ("def f(user_id): return user_id.split(',')", ("CID401", "list of IDs")),
         ("def f(span_id): return len(span_id) == 16", ("CID405", "span ID")),
@@ -137,6 +139,8 @@ def test_a_part_that_becomes_another_id_is_not_shown_to_people() -> None:
         "from re import fullmatch\ndef f(run_id): return fullmatch('[a-z]+', run_id)",
         "def f(self, run_id): return self._pattern.match(run_id)",
         "run_id = Query(regex='^run_[0-9]+$')",
+        "import re\nTHREAD = re.compile('^thread_')\ndef f(thread_id): return THREAD.match(thread_id)",
+        "import re\ndef f(run_id): return re.sub('^run_', '', run_id)",
     ],
 )
 def test_patterns_for_ids(code: str) -> None:
@@ -175,6 +179,7 @@ def test_other_patterns_are_left_alone(code: str) -> None:
         ("def f(root, run_id): return root.joinpath('runs', run_id)", "a path"),
         ("def f(run_id): file_name = f'{run_id}.json'", "a path"),
         ("def f(run_id): log_path = '/var/log/%s' % run_id", "a path"),
+        ("def f(run_id): return FileResponse(f'/srv/runs/{run_id}.pdf')", "a path"),
     ],
 )
 def test_an_id_put_in_as_it_is(code: str, what: str) -> None:
@@ -202,6 +207,11 @@ def test_an_id_put_in_as_it_is(code: str, what: str) -> None:
 )
 def test_what_is_escaped_or_none_of_these(code: str) -> None:
     assert [found for found, _ in readers(code) if found == "CID408"] == []
+
+
+def test_a_file_name_within_a_path_is_one_finding() -> None:
+    code = "import os\ndef f(folder, run_id): path = os.path.join(folder, f'{run_id}.json')"
+    assert readers(code) == [("CID408", "a path")]
 
 
 def test_one_url_of_two_ids_is_one_finding() -> None:
@@ -238,7 +248,7 @@ def test_a_uuid_of_what_was_made_here_is_no_reader() -> None:
     assert readers(code) == []
 
 
-def test_most_readers_are_no_questions() -> None:
+def test_readers_of_well_named_ids_are_no_questions() -> None:
     code = "def f(user_id): return user_id.isdigit(), user_id.split('-')[0], user_id[:4], len(user_id) == 36"
     found = {draft.code: draft.confidence for draft in facts(code).drafts}
-    assert found == {"CID409": "question", "CID401": "certain", "CID403": "certain", "CID405": "certain"}
+    assert found == {"CID409": "likely", "CID401": "certain", "CID403": "certain", "CID405": "certain"}

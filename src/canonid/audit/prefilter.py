@@ -29,38 +29,66 @@ _RETURNED = (
     rb"def \w*[a-z](?:Id|ID|Uuid|Guid)s?" + _RETURNS,
 )
 _GATHERED = rb"identifiers?[\"']?\s*[=:]\s*[\[{(]"
-_COUNTED = rb"(?:[iI][dD]|ID)s?(?:_?(?:counter|count|seq))?\s*\+=\s*1"
-_MADE = [name + _GETS + rb"[^\n]*?" + _MAKES for name in _NAMES]
-
-# What is done to an ID: by its methods, by functions around it, by a pattern that describes it.
-_TAKES = (
-    rb"[\"'\])]*\s*(?:\.(?:r?split|r?partition|startswith|endswith|removeprefix|removesuffix|replace|is[dna]\w+)\("
-    rb"|\[\s*-?\d*\s*:|\[\s*-?\d)"
+_COUNTED = [name + rb"s?(?:_?(?:counter|count|seq))?\s*\+=\s*1" for name in (rb"id", rb"Id", rb"ID")]
+# What reads an ID: a method of a text, a slice, a comparison, a length, a text that it is put into.
+# Quotes and brackets end `x["id"]`, `str(x_id)` and `(x_id or "")`. These patterns too begin with letters of
+# their own.
+_ENDS = (
+    rb"(?:\([^()\n]{0,60}\))?(?:, ?(?:[\"']{2}|None)| or [\"']{2})?[\"'\])]{0,3}"
+    rb"(?:\.(?:l|r)?(?:strip|lower|upper|encode|decode)\(\))*"
 )
-_TAKEN = [name + _TAKES for name in _NAMES]
-_AROUND = (
-    rb"len\((?:str\()?[\w.\[\]\"']*(?:[iI][dD]|ID)s?\b",
-    rb"(?:match|search|findall|finditer|sub|subn|split)\([^\n]*?(?:[iI]d|ID|identifier|pk)(?:_hex|_str)?s?\b",
-    rb"[\"'] (?:not )?in (?:\w+\.)*\w*(?:id|Id|ID)\b",
-    rb"(?:startswith|removeprefix)\(\s*\(?[\"'][A-Za-z][A-Za-z0-9]{0,19}[_\-:.#/|][\"']",
-    rb"\{8\}[^\n]{0,16}\{4\}",
-    rb"\{32\}",
-    rb"(?:[iI][dD]|ID)_?(?:RE|re|[rR]eg|REG|[pP]attern|PATTERN|rx|RX|expr)",
-    rb"(?:[rR]egexp?|REGEXP?|[pP]attern|PATTERN|RE|re)_(?:\w+_)?(?:id|ID)\b",
+_READS = (
+    rb"(?:\s*\.\s*(?:hex\.)?(?:r?split|r?partition|(?:start|end)swith|remove(?:pre|suf)fix|r?find|r?index"
+    rb"|replace|is[a-z]{5,10})\("
+    rb"|\[[^\]\n]{0,80}:|\[(?:0|-1)\]\)? *(?:==|!=|in |not )"
+    rb"|s? *(?:[!=]=|(?:not )?in\b)\s*[\w.\[\]\"'()]*?(?:id|Id|ID|pk)"
+    rb"|[^{}\n]{0,8}\}(?:/|\.[a-z]))"
 )
-_ID = rb"(?:[iI]d|ID|identifier|pk)(?:_hex|_str)?s?\b"
-_MIXED = (
+_ID = rb"(?:id|Id|ID|ident|identifier|pk)"
+_AN_ID = rb"[\w.\[\]\"'()]{0,64}?" + _ID + rb"(?:_str|_hex)?s?\b"
+_HELD = (
+    *[start + _AN_ID for start in (rb"\" in ", rb"' in ", rb"\" not in ", rb"' not in ", rb"len\(")],
     *[
-        name + rb"[\"'\])]*\s*(?:==|!=|not in\b|in\b)\s*[\w.\[\]\"'(]*?" + _ID for name in _NAMES
-    ],  # compared with another one
-    rb"/[^\n]{0,80}?(?:\{[^{}\n]*?|%s?[\"'] ?%[^\n]*?|[\"'] \+ [^\n]*?)" + _ID,  # a part of a URL or path
-    rb"=\{[^{}\n]*?" + _ID,
-    rb"(?:join|joinpath|Path)\([^\n]*?" + _ID,
-    rb" / (?:str\()?[\w.\[\]\"']*?" + _ID,
-    rb"(?:SELECT|INSERT|UPDATE|DELETE|WHERE|select|insert|update|delete|where) [^;]{0,400}?" + _ID,
+        call + rb"\((?:[^\n]|\n(?!\n)){0,240}?" + _ID + rb"(?:_str|_hex)?\b"
+        for call in (rb"join", rb"joinpath", rb"Path", rb"open")
+    ],
+    *[
+        call + rb"\((?:[^\n(]{0,120}, ?)?" + _AN_ID
+        for call in (rb"match", rb"search", rb"findall", rb"finditer")
+    ],
+    *[call + rb"\((?:[^\n(]{0,120}, ?)?" + _AN_ID for call in (rb"sub", rb"subn", rb"split")],
+    *[start + rb"\{[^{}\n]{0,60}?" + _ID + rb"\W" for start in (rb"/", rb"=", rb"\.")],
+    *[
+        word + rb"\s[^\n]{0,300}?(?:\{|% |\+ |format)" + _AN_ID
+        for word in (rb"SELECT", rb"INSERT", rb"UPDATE", rb"DELETE", rb"WHERE", rb"FROM")
+    ],
+    rb" / (?:[fF][\"'][^\"'\n]*\{)?" + _AN_ID,
+    rb"/(?:\?\w+=)?(?:%s)?[^\"'\n]{0,60}[\"']\s*(?:\+|%|\.format\()\s*\(?" + _AN_ID,
+)
+_DESCRIBED = (
+    rb"\{8\}",
+    rb"pattern=",
+    rb"regex=",
+    rb"ID(?:ENTIFIER|ENTITY)?S?_(?:RE|REGEX|REGEXP|PATTERN|RX|EXPR)",
+    rb"id(?:entifier|entity)?s?_(?:re|regex|regexp|pattern|rx|expr)",
+    rb"Id(?:Regex|Pattern|Re)\b",
+    *[
+        word + rb"_\w*(?:id|ID)\b"
+        for word in (rb"RE", rb"REGEX", rb"PATTERN", rb"re", rb"regex", rb"pattern")
+    ],
+    *[call + rb"\([\"'][a-z][a-z0-9]{2,19}[_\-][\"']\)" for call in (rb"startswith", rb"removeprefix")],
 )
 _PATTERNS = [
-    re.compile(pattern) for pattern in (*_RETURNED, _GATHERED, _COUNTED, *_MADE, *_TAKEN, *_AROUND, *_MIXED)
+    re.compile(pattern)
+    for pattern in (
+        *[name + _ENDS + _READS for name in _NAMES],
+        *_HELD,
+        *_DESCRIBED,
+        *_RETURNED,
+        _GATHERED,
+        *_COUNTED,
+        *[name + _GETS + rb"[^\n]*?" + _MAKES for name in _NAMES],
+    )
 ]
 
 

@@ -34,6 +34,7 @@ NO_TEXT = re.compile(
 )
 SAME_TEXT = frozenset({"strip", "lstrip", "rstrip", "lower", "upper", "casefold", "decode", "encode"})
 TEXTUAL = frozenset({"str", "repr", "bytes", "to_text", "to_native", "force_str", "smart_str", "cast"})
+GETTERS = frozenset({"get", "pop", "getlist", "getattr"})
 TREES = frozenset({"ast", "gast", "astroid", "_ast", "libcst", "lib2to3", "esprima"})
 
 
@@ -123,8 +124,11 @@ def _named(module: Module) -> Iterator[tuple[ast.expr, Space, str]]:
         if isinstance(subscript.slice, ast.Constant) and isinstance(subscript.ctx, ast.Load):
             yield subscript, space, named(subscript)
     for call, space in module.calls:
-        if call.args and (name := named(call)):
+        called = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+        if called in GETTERS and (name := named(call)):
             yield call, space, name
+        elif called != "id" and called[:1].islower():
+            yield call, space, called  # a function that is named after the ID that it gives
 
 
 def _is_text(node: ast.expr, name: str, space: Space, trees: bool) -> bool:

@@ -132,7 +132,7 @@ def _worst(body: _Body, count: int, messages: bool) -> Iterator[str]:
         yield ""
     for code, group in groupby(body.findings[:count], key=lambda each: each.code):
         rule = body.rules[code]
-        title = f"{code} {rule.title}"
+        title = shortened(f"{code} {rule.title}", screen.columns)
         why = "" if messages else shortened(f": {rule.why}", screen.columns - width(title))
         yield screen.paint(title, rule.priority) + screen.paint(why, "dim")
         if messages:

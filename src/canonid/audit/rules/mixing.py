@@ -23,46 +23,11 @@ ROLES = re.compile(
     r"|data|result|res|response|resp|ref|related|linked|main|primary|foreign|raw|real|input|output|test|fake|mock"
     r"|key|value|val|node|element|el|e|i|u|m|p|r|c|s|t)$"
 )
-KINDS = frozenset(
-    {
-        "user",
-        "thread",
-        "run",
-        "session",
-        "message",
-        "conversation",
-        "tenant",
-        "organization",
-        "org",
-        "project",
-    }
-    | {
-        "job",
-        "task",
-        "workflow",
-        "document",
-        "file",
-        "order",
-        "invoice",
-        "customer",
-        "account",
-        "device",
-        "agent",
-    }
-    | {"team", "workspace", "channel", "chat", "event", "request", "trace", "step", "dataset", "experiment"}
-    | {
-        "group",
-        "role",
-        "product",
-        "payment",
-        "subscription",
-        "ticket",
-        "comment",
-        "post",
-        "room",
-        "area",
-        "flow",
-    }
+KINDS = re.compile(
+    r"account|agent|area|booking|campaign|cart|channel|chat|comment|company|conversation|course|customer"
+    r"|dataset|device|document|event|experiment|file|flow|group|invoice|job|merchant|message|order|org"
+    r"|organization|payment|post|product|project|role|room|run|session|shop|step|store|subscription|supplier"
+    r"|task|team|tenant|thread|ticket|trace|user|vendor|workflow|workspace"
 )
 SQL = re.compile(
     r"\b(?:SELECT\b[\s\S]*\bFROM|INSERT\s+(?:INTO|OR)|UPDATE\s[\s\S]*\bSET|DELETE\s+FROM|WHERE|AND|OR|VALUES|FROM|JOIN"
@@ -167,7 +132,7 @@ def differing(left: Use, right: Use) -> Confidence | None:
     first, second = of_what(left.kind), of_what(right.kind)
     if not first or not second or first in second or second in first:
         return None
-    if first in KINDS and second in KINDS:
+    if KINDS.fullmatch(first) and KINDS.fullmatch(second):
         return "likely"
     return None
 
@@ -212,18 +177,19 @@ class Unescaped(Rule):
     @classmethod
     def check(cls, view: View) -> Iterator[Draft | Ignored]:
         seen: set[ast.AST] = set()
-        for text in view.texts:
-            if not may_hold_id(text.template):
-                continue
-            found = in_text(view, text)
-            if found is not None:
-                seen.add(text.node)
-                yield from _reported(cls, view, found, text.space)
         for use in view.uses:
             found = None if use.many or ESCAPED.search(use.name) else in_path(view, use)
             if found is not None and found.node not in seen:
                 seen.add(found.node)
                 yield from _reported(cls, view, found, use.space)
+        for text in view.texts:
+            if not may_hold_id(text.template) or not seen.isdisjoint(
+                [text.node, *view.module.upwards(text.node)]
+            ):
+                continue
+            found = in_text(view, text)
+            if found is not None:
+                yield from _reported(cls, view, found, text.space)
 
 
 def _reported(rule: type[Rule], view: View, found: Reading, space: Space) -> Iterator[Draft | Ignored]:
@@ -271,14 +237,15 @@ def judged(text: Text) -> tuple[str, Confidence]:
             if any(not is_column(template, at) for at in ids_at(template))
             else ("", "question")
         )
-    first = template[0]
+    first, last = template[0], template[-1]
     start = first if isinstance(first, str) else ""
+    end = last if isinstance(last, str) else ""
     if re.match(r"(?:https?|wss?|ftp)://", start):
         return "a URL", "likely"
     if re.match(r"[a-z0-9+]+://", start):
         return "a URL", "likely" if URL_NAME.search(sink.name) else "question"
     if "/" not in plain:
-        if PATH_NAME.search(sink.name) and isinstance(template[-1], str) and EXTENSION.search(template[-1]):
+        if PATH_NAME.search(sink.name) and EXTENSION.search(end):
             return "a path", "likely"
         if last_of(sink.into) == "open":
             return "a path", "likely"
@@ -295,6 +262,8 @@ def judged(text: Text) -> tuple[str, Confidence]:
     ):
         return "a URL", "likely"
     if PATH_NAME.search(sink.name) or (called in OPENS and sink.how == "handed"):
+        return "a path", "likely"
+    if start.startswith("/") and EXTENSION.search(end) and sink.how != "none":
         return "a path", "likely"
     if base := base_of(template):
         return ("a URL" if BASE_URL.search(base) else "a path"), "likely"

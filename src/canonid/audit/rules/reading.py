@@ -12,7 +12,7 @@ from canonid.audit.findings import Confidence, Draft, Ignored
 from canonid.audit.names import Space, resolve
 from canonid.audit.origins import UUID_MODULES
 from canonid.audit.rule import Rule
-from canonid.audit.sinks import TELLERS
+from canonid.audit.sinks import TELLERS, top
 from canonid.audit.templates import Field
 from canonid.audit.usages import SPAN, Use, is_many, named, names_id
 from canonid.audit.view import View
@@ -110,9 +110,15 @@ def told(view: View, node: ast.expr) -> bool:
 
 
 def displayed(view: View, node: ast.expr) -> bool:
-    """Whether it goes into a name or a message that people see."""
-    name = view.goes_to(node).name
-    return SHOWN.search(name) is not None and not names_id(name)
+    """Whether it goes into a name, a message or a sentence that people see."""
+    sink = view.goes_to(node)
+    if sink.how != "returned" and SHOWN.search(sink.name) and not names_id(sink.name):
+        return True
+    whole = top(node, view.module)
+    return any(
+        isinstance(each, ast.Constant) and isinstance(each.value, str) and " " in each.value.strip()
+        for each in (whole.values if isinstance(whole, ast.JoinedStr) else [])
+    )
 
 
 def method_called(view: View, node: ast.expr) -> tuple[ast.Call, str] | None:
@@ -395,7 +401,7 @@ class Slice(Reader):
             return None
         if is_made(template := view.evaluator.template(cut, use.space)):
             first = template[0]
-            if isinstance(first, Field) and first.cut:
+            if isinstance(first, Field) and first.cut and isinstance(use.node, ast.Name):
                 return None  # a cut token
         if told(view, cut) or displayed(view, cut):
             return Reading(cut, "likely", "", reason="log line")
@@ -461,12 +467,14 @@ class Pattern(Reader):
         else:
             shape = ""
             expected = 0
-            if not isinstance(call.func, ast.Attribute) or not PATTERNISH.search(named(call.func.value)):
+            if not isinstance(call.func, ast.Attribute) or not is_pattern(call.func.value, how, use.space):
                 return None
         if at != expected:
             return None
         if how in ("sub", "subn"):
-            return Reading(call, "question", f"{use.name} is changed by a regular expression", shape)
+            cut = texts_of(call.args[at]) == [""]
+            message = f"{use.name} is changed by a regular expression"
+            return Reading(call, "likely" if cut else "question", message, shape)
         return Reading(call, sure(use), f"{use.name} is matched with a regular expression", shape)
 
     @classmethod
@@ -476,7 +484,7 @@ class Pattern(Reader):
         if not isinstance(text, str) or len(text) > 600 or isinstance(view.module.above.get(node), ast.Expr):
             return None
         if "{" in text and UUID_PATTERN.search(text):
-            return Reading(node, "certain", "the shape of a UUID is written down once more", text)
+            return Reading(node, "likely", "the shape of a UUID is written down once more", text)
         if not REGULAR.search(text):
             return None
         above = view.module.above.get(node)
@@ -495,6 +503,16 @@ class Pattern(Reader):
         ):
             return Reading(node, "likely", "a pattern says how the ID looks", text)
         return None
+
+
+def is_pattern(node: ast.expr, how: str, space: Space) -> bool:
+    """Whether a method `how` of this value matches a regular expression."""
+    name = named(node)
+    if how == "fullmatch" or PATTERNISH.search(name):
+        return True
+    found = space.find(name) if isinstance(node, ast.Name) else None
+    bindings = found[1] if found else []
+    return any(isinstance(each.node, ast.Call) and named(each.node.func) == "compile" for each in bindings)
 
 
 class Length(Reader):
@@ -618,7 +636,9 @@ class Form(Reader):
             return None
         call, how = called
         if how in SHAPES:
-            return Reading(call, "question", f"{use.name} is read by its characters", f"{how}()")
+            digits = use.plain and how in ("isdigit", "isnumeric", "isdecimal")
+            message = f"{use.name} is read by its characters"
+            return Reading(call, "likely" if digits else "question", message, f"{how}()")
         if (
             how == "replace"
             and len(call.args) == 2
