@@ -187,3 +187,11 @@ def test_what_is_told_without_a_tree_is_all_that_matters(project, monkeypatch):
     quick = linked(texts)
     monkeypatch.setattr(scanning, "concerns_others", lambda data: True)
     assert linked(texts).findings == quick.findings
+
+
+def test_a_pattern_that_might_take_for_ever_is_not_tried():
+    texts = {
+        "ids.py": f"import uuid\ndef generate_run_id(): return f'{'a' * 60}_{{uuid.uuid4().hex[:8]}}'",
+        "use.py": "import re\ndef f(run_id): return re.fullmatch('(a+)+b', run_id)",
+    }
+    assert "CID701" not in [each.code for each in linked(texts).findings]

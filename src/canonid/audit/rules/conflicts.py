@@ -135,7 +135,15 @@ def misread(draft: Draft, producer: Producer) -> str:
 def _unmatched(pattern: str, normal: str, texts: Sequence[str]) -> str:
     """Why a regular expression refuses all of some texts. One that might take long on them is not tried."""
     how = HOW.search(normal)
-    if how is None or not pattern or not texts or len(pattern) > 200 or REPEATED.search(pattern):
+    if (
+        how is None
+        or ", re." in normal
+        or "flags" in normal
+        or not pattern
+        or not texts
+        or len(pattern) > 200
+        or REPEATED.search(pattern)
+    ):
         return ""
     try:
         compiled = re.compile(pattern)

@@ -425,6 +425,15 @@ def _is_letter(cut: ast.Subscript, view: View) -> bool:
     return bool(texts) and all(len(text) == 1 for text in texts)
 
 
+def compiled_from(node: ast.expr, space: Space) -> str:
+    """The text of a pattern that is compiled under a name, without flags; "" where that can't be told."""
+    found = space.find(node.id, node.lineno) if isinstance(node, ast.Name) else None
+    value = found[1][0].node if found is not None and len(found[1]) == 1 else None
+    if not isinstance(value, ast.Call) or named(value.func) != "compile" or len(value.args) != 1:
+        return ""
+    return (texts_of(value.args[0]) or [""])[0] if not value.keywords else ""
+
+
 class Pattern(Reader):
     """A regular expression for IDs."""
 
@@ -465,10 +474,10 @@ class Pattern(Reader):
             shape = (texts_of(call.args[0]) or [""])[0]
             expected = 1
         else:
-            shape = ""
             expected = 0
             if not isinstance(call.func, ast.Attribute) or not is_pattern(call.func.value, how, use.space):
                 return None
+            shape = compiled_from(call.func.value, use.space)
         if at != expected:
             return None
         if how in ("sub", "subn"):
