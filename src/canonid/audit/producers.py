@@ -47,6 +47,9 @@ VAGUE = frozenset(
     }
     | {"short", "custom", "my", "some", "a", "the", "parent", "child", "source", "target", "old", "current"}
 )
+MANIFOLD = frozenset(  # kinds of which one program has several that have nothing to do with each other
+    {"session", "request", "client", "call", "message", "event", "trace", "task", "job", "group", "device"}
+)
 WIDTH = re.compile(r"hex(\d+)$")
 PLAIN_FIELDS = frozenset({"ms", "us", "ns", "counter", "len", "address"})  # digits and nothing else
 
@@ -102,9 +105,17 @@ def near(producer: Producer, path: str) -> bool:
 
 
 def meant(written: Iterable[Producer], path: str) -> list[Producer]:
-    """The producers that a file may count on: those near it, or else all that write inline."""
+    """The producers that a file may count on: those near it, or else those of the thing itself."""
     everywhere = list(written)
-    return [each for each in everywhere if near(each, path)] or [each for each in everywhere if not each.name]
+    return [each for each in everywhere if near(each, path)] or [
+        each for each in everywhere if _is_of_thing(each)
+    ]
+
+
+def _is_of_thing(producer: Producer) -> bool:
+    """Whether an ID is written where its thing is made, as in `Cart.save`; of sessions there are many sorts."""
+    named = producer.kind.replace("_", "") in producer.symbol.replace("_", "").lower()
+    return named and not producer.name and producer.kind not in MANIFOLD
 
 
 def shown(template: tuple[Part, ...]) -> str:

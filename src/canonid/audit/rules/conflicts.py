@@ -36,10 +36,12 @@ AT_MOST = re.compile(r"split\([^()]*?,\s*(?:maxsplit=)?(\d+)\)$")
 PREFIX = re.compile(r"(?:startswith|removeprefix)\((.*)\)$")
 LENGTH = re.compile(r"(?:==|!=) (\d+)$")
 QUOTED = re.compile(r"\"((?:[^\"\\]|\\.)*)\"")
+COUNTED = frozenset({"CID401", "CID405"})  # readers of which one can say for sure that they fail
 HOW = re.compile(r"\b(fullmatch|match)\(")
 REPEATED = re.compile(
     r"\)[*+?{]|[*+}?][*+{]|\\\d|\(\?[^:P]"
 )  # a group repeated, or something that looks around
+TELLING_APART = re.compile(r"_*(?:is|has|looks|seems)_(?!.*valid)")  # names of functions that refuse nothing
 READ = re.compile(
     r"(?:(\w+)\.)?(\w+)(?:\[['\"](\w+)['\"]\])?\)*\.(?:r?split|startswith|removeprefix)\(|len\((?:(\w+)\.)?(\w+)\)"
     r"|(?:UUID|match|fullmatch)\((?:[^()]*, )?(?:hex=)?(?:str\()?(?:(\w+)\.)?(\w+)\)"
@@ -93,7 +95,7 @@ class Unreadable(Rule):
                 if not wrong or len(wrong) < len(counted_on):
                     continue
                 producer, why = wrong[0]
-                confidence: Confidence = "certain" if producer.name and "expects" in why else "likely"
+                confidence: Confidence = "certain" if producer.name and draft.code in COUNTED else "likely"
                 message = f"{why}; {producer.called} writes {shown(producer.template)}"
                 yield path, draft._replace(code=cls.code, confidence=confidence, message=message)
 
@@ -127,7 +129,7 @@ def misread(draft: Draft, producer: Producer) -> str:
             return f"expects {found[1]} characters, gets {length}"
     if draft.code == "CID406" and draft.template == "UUID" and [part.kind for part in template] != ["uuid"]:
         return "expects a UUID"
-    if draft.code == "CID404":
+    if draft.code == "CID404" and not TELLING_APART.match(draft.symbol.rpartition(".")[2]):
         return _unmatched(draft.template, draft.normal, samples(template))
     return ""
 
