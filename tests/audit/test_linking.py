@@ -195,3 +195,28 @@ def test_a_pattern_that_might_take_for_ever_is_not_tried():
         "use.py": "import re\ndef f(run_id): return re.fullmatch('(a+)+b', run_id)",
     }
     assert "CID701" not in [each.code for each in linked(texts).findings]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "def __getattr__(name): ...",
+        "globals()['generate_run_id'] = generate_id",
+        "import sys\nsetattr(sys.modules[__name__], name, generate_id)",
+        "from somewhere import *",
+        "def f():\n    global generate_run_id\n    generate_run_id = generate_id",
+        "if fast:\n    def generate_run_id(): ...",
+        "try:\n    from fast import generate_run_id\nexcept ImportError:\n    generate_run_id = generate_id",
+    ],
+)
+def test_a_module_that_may_have_more_names_than_its_text_lacks_none(more):
+    texts = {
+        "ids.py": f"def generate_id(): ...\n{more}\n",
+        "use.py": "from ids import generate_run_id\ngenerate_run_id()",
+    }
+    assert not linked(texts).findings
+    lacking = {
+        "ids.py": "import sys\nhere = sys.modules.get('x')\ndef generate_id(): ...\n",
+        "use.py": texts["use.py"],
+    }
+    assert [each.code for each in linked(lacking).findings] == ["CID601"]

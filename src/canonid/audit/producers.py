@@ -113,7 +113,7 @@ def meant(written: Iterable[Producer], path: str) -> list[Producer]:
 
 
 def _is_of_thing(producer: Producer) -> bool:
-    """Whether an ID is written where its thing is made, as in `Cart.save`; of sessions there are many sorts."""
+    """Whether an ID is written where its thing is made, as in `Cart.save`."""
     named = producer.kind.replace("_", "") in producer.symbol.replace("_", "").lower()
     return named and not producer.name and producer.kind not in MANIFOLD
 

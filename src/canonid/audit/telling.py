@@ -389,10 +389,14 @@ def _is_open(view: View) -> bool:
         if isinstance(node, ast.Global) and not all(name in bound for name in node.names):
             return True
     return any(
-        (isinstance(node, ast.Name) and node.id in ("globals", "exec", "vars", "locals"))
-        or (isinstance(node, ast.Attribute) and node.attr == "modules")
+        isinstance(node, ast.Name) and node.id in ("globals", "exec", "__name__") and _opens(view, node)
         for node, _ in view.module.references
     )
+
+
+def _opens(view: View, node: ast.Name) -> bool:
+    """Whether a name is used to put others into the module: `sys.modules[__name__]` is one way."""
+    return node.id != "__name__" or _last(view.module.above.get(node)) == "modules"
 
 
 def _changed(view: View) -> Iterator[str]:
