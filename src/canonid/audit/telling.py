@@ -13,15 +13,15 @@ from canonid.audit.names import Binding, Space, resolve
 from canonid.audit.origins import origin_of
 from canonid.audit.rules.building import against, judged
 from canonid.audit.sinks import reason_against
-from canonid.audit.templates import Template, fields, literal, shown
+from canonid.audit.templates import Template, fields, shown
 from canonid.audit.view import View
 from canonid.audit.wording import (
-    ACQUIRES,
     CHOICES,
     CLAIM,
     CLAIMING,
     CLASS,
     FUNCTION,
+    HOLDING,
     RELEASES,
     is_maker,
     is_telling,
@@ -520,18 +520,16 @@ def _productions(view: View) -> Iterator[Production]:
             )
 
 
-def _holdings(view: View) -> Iterator[Holding]:
+def _holdings(view: View) -> list[Holding]:
+    """What is taken and given back, where something is given back under a text that is put together."""
+    found = []
     for call, space in view.module.calls:
         func = call.func
-        if (
-            not isinstance(func, ast.Attribute)
-            or not call.args
-            or not (func.attr in ACQUIRES or func.attr in RELEASES)
-        ):
+        if not isinstance(func, ast.Attribute) or func.attr not in HOLDING or not call.args:
             continue
-        template = view.evaluator.template(call.args[0], space)
-        if literal(template) and fields(template) and len(template) <= 12:
-            yield Holding(
+        template = view.evaluator.template(_put_together(call.args[0], space), space)
+        found.append(
+            Holding(
                 func.attr in RELEASES,
                 ast.unparse(func.value)[:100],
                 func.attr,
@@ -540,6 +538,15 @@ def _holdings(view: View) -> Iterator[Holding]:
                 space.symbol,
                 ast.unparse(call)[:500],
             )
+        )
+    return found if any(each.releases and len(each.template) > 1 for each in found) else []
+
+
+def _put_together(node: ast.expr, space: Space) -> ast.expr:
+    """The text that a local name stands for, or the expression itself."""
+    bindings = space.bindings.get(node.id, []) if isinstance(node, ast.Name) else []
+    value = bindings[0].node if len(bindings) == 1 else None
+    return value if isinstance(value, ast.JoinedStr | ast.BinOp) else node
 
 
 def _last(node: ast.AST | None) -> str:

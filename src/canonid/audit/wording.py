@@ -40,6 +40,7 @@ ACQUIRES = frozenset({"acquire", "register", "subscribe", "lock", "attach", "tra
 RELEASES = frozenset(
     {"release", "unregister", "unsubscribe", "unlock", "detach", "untrack", "deregister", "unclaim"}
 )
+HOLDING = ACQUIRES | RELEASES
 _HOLDS = re.compile(rf"\.(?:{'|'.join(sorted(RELEASES))})\(\s*[fF]?[\"']".encode())
 
 _STAR = re.compile(rb"^from ([\w.]+) import \*", re.M)

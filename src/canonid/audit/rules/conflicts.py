@@ -286,11 +286,16 @@ class Leaked(Rule):
     invalid = (
         "def f(self, user_id):\n    self.pool.acquire(f'ws_{user_id}')\n"
         "    self.pool.release(f'websocket_{user_id}')",
+        "class A:\n    def f(self, user_id):\n        key = f'ws_{user_id}'\n        self.pool.acquire(key)\n"
+        "    def g(self, user_id): self.pool.release('websocket_' + user_id)",
     )
     valid = (
         "def f(self, user_id):\n    self.pool.acquire(f'ws_{user_id}')\n"
         "    self.pool.release(f'ws_{user_id}')",
         "def f(self, key):\n    self.pool.acquire(f'ws_{key}')\n    self.pool.release(key)",
+        "class A:\n    def f(self, key):\n        self.pool.acquire(key)\n"
+        "        self.pool.acquire(f'ws_{key}')\n"
+        "    def g(self, key): self.pool.release(f'lock_{key}')",
         "def f(self, user_id):\n    self.pool.acquire(f'ws_{user_id}')\n"
         "    self.locks.release(f'lock_{user_id}')",
     )
@@ -300,14 +305,14 @@ class Leaked(Rule):
         for path, facts in repository.files.items():
             if not facts.holdings or is_test(path):
                 continue
-            taken: dict[tuple[str, str], list[Holding]] = {}
+            taken: dict[tuple[str, str, str], list[Holding]] = {}
             for each in facts.holdings:
                 if not each.releases:
-                    taken.setdefault((each.owner, each.verb), []).append(each)
+                    taken.setdefault((_whose(each), each.owner, each.verb), []).append(each)
             for each in facts.holdings:
-                if not each.releases:
+                if not each.releases or len(each.template) < 2:
                     continue
-                acquired = taken.get((each.owner, OPPOSITE[each.verb]), [])
+                acquired = taken.get((_whose(each), each.owner, OPPOSITE[each.verb]), [])
                 if not acquired or any(_may_be_same(each, one) for one in acquired):
                     continue
                 message = (
@@ -325,6 +330,11 @@ class Leaked(Rule):
                         each.normal,
                     ),
                 )
+
+
+def _whose(holding: Holding) -> str:
+    """The class to which the name of the owner belongs; "" for the file."""
+    return holding.symbol.partition(".")[0] if holding.owner.startswith("self") else ""
 
 
 OPPOSITE = {
