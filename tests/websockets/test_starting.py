@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+import asyncio
 import os
 import subprocess
 import sys
@@ -73,16 +73,25 @@ def test_a_hub_that_has_not_joined_tells_clients_to_try_again(
     assert not [name for name, _, _ in w.hub.counters if name == "incidents"]
 
 
-def test_a_hub_that_fails_to_shut_down_says_so(
-    registry: Registry, store: SQLiteStore, serve: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_hub_that_fails_to_shut_down_says_so(registry: Registry, store: SQLiteStore) -> None:
     class Failing(Hub):
         async def shutdown(self, grace: float = 0.0) -> None:
             raise OSError("no way down")
 
-    # Whatever handlers and levels an earlier test has left to uvicorn's logger.
-    told: list[str] = []
-    monkeypatch.setattr(logging.getLogger("uvicorn.error"), "error", lambda text, *_, **__: told.append(text))
-    server = serve(Failing(registry, store))
-    server.__exit__()
-    assert [line for line in told if line.endswith("OSError: no way down\n")]
+    steps = iter([{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}])
+    told: list[Any] = []
+
+    async def receive() -> Any:
+        return next(steps)
+
+    async def send(event: Any) -> None:
+        told.append(event)
+
+    async def main() -> None:
+        with pytest.raises(OSError, match="no way down"):
+            await Failing(registry, store)({"type": "lifespan"}, receive, send)
+
+    asyncio.run(main())
+    started, ended = told
+    assert (started["type"], ended["type"]) == ("lifespan.startup.complete", "lifespan.shutdown.failed")
+    assert ended["message"].endswith("OSError: no way down\n")
