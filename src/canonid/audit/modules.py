@@ -177,17 +177,14 @@ class Module:
 # Fields that hold no node to visit: texts and numbers, how a name is used, operators.
 LEAVES = frozenset(
     {"ctx", "op", "ops", "id", "attr", "arg", "name", "names", "module", "level", "kind", "type_comment"}
-    | {"type_ignores", "conversion", "simple", "is_async", "rest", "cls", "kwd_attrs", "tag", "str"}
+    | {"type_ignores", "conversion", "simple", "is_async", "rest", "kwd_attrs", "tag", "str"}
 )
 
 
 class _Children(dict[type[ast.AST], tuple[str, ...]]):
     def __missing__(self, kind: type[ast.AST]) -> tuple[str, ...]:
-        own = LEAVES - {"cls"} if kind is ast.MatchClass else LEAVES
-        constant = {"value"} if kind in (ast.MatchSingleton,) else set()
-        self[kind] = found = tuple(
-            [name for name in kind._fields if name not in own and name not in constant]
-        )
+        fields = () if kind is ast.MatchSingleton else kind._fields  # its value is None, True or False itself
+        self[kind] = found = tuple([name for name in fields if name not in LEAVES])
         return found
 
 

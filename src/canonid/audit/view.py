@@ -20,7 +20,7 @@ from canonid.audit.templates import Field, Template, shown
 from canonid.audit.usages import Use, uses_in
 
 LAST = frozenset({target.rpartition(".")[2] for target in ORIGINS})
-WRAPPERS = frozenset({"getattr", "partial", "staticmethod", "lambda"})
+WRAPPERS = frozenset({"getattr", "partial", "staticmethod"})
 SNOWFLAKE = Origin("strong", "snowflake", 0.0)
 CHAIN = 3  # names that stand for each other, one for the next
 
