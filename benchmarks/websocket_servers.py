@@ -204,7 +204,7 @@ if __name__ == "__main__":
         ws=ws,
         ws_ping_interval=None,
         ws_per_message_deflate=False,
-        log_level="warning",
+        log_level="critical" if sys.argv[1] == "fastapi's manager" else "warning",  # it fails by itself
         backlog=4096,
         loop="asyncio",
         timeout_graceful_shutdown=5,

@@ -8,11 +8,12 @@ time limit, and keeps reading until the client has answered the close frame. Nor
 never reads fill the memory: it has one answer due, to its newest ping (RFC 6455 §5.5.3).
 
 It is quicker too: it doesn't stop and start reading around each message, and lets a hub write without a task
-where the client keeps up.
+where the client keeps up, and makes the frame of a message to many only once.
 """
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from canonid.errors import MissingExtra
@@ -20,8 +21,9 @@ from canonid.websockets.socket import EXTENSION
 
 try:
     from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-    from websockets.exceptions import InvalidState
+    from websockets.frames import Frame, Opcode
     from websockets.http11 import Request
+    from websockets.protocol import OPEN
 except ImportError as error:
     raise MissingExtra(
         "serving WebSockets with uvicorn needs: pip install 'uvicorn>=0.40' 'websockets>=16'"
@@ -61,11 +63,10 @@ class Protocol(WebSocketsSansIOProtocol):
         """Write a message at once; False if the client does not keep up, or is not there any more."""
         if not self.writable.is_set() or self.close_sent or self.transport.is_closing():
             return False
-        try:
-            self.conn.send_text(text.encode())
-        except InvalidState:
+        if self.conn.state is not OPEN:
             return False
-        self.transport.write(b"".join(self.conn.data_to_send()))
+        frame = self._compressed(text) if self.conn.extensions else _frame(text)
+        self.transport.write(frame)
         return True
 
     def send_receive_event_to_app(self) -> None:
@@ -120,6 +121,10 @@ class Protocol(WebSocketsSansIOProtocol):
         await super().run_asgi()
         self._cut_later()
 
+    def _compressed(self, text: str) -> bytes:
+        self.conn.send_text(text.encode())
+        return b"".join(self.conn.data_to_send())
+
     def _linger(self) -> None:
         """Send the close frame that is due, then drop what comes until the client answers, for a time."""
         self.transport.write(b"".join(self.conn.data_to_send()))
@@ -131,3 +136,9 @@ class Protocol(WebSocketsSansIOProtocol):
 
     def _cut_later(self) -> None:
         self.loop.call_later(2 * self.close_timeout, self.transport.abort)
+
+
+@lru_cache(maxsize=1)
+def _frame(text: str) -> bytes:
+    """A message as it goes over the wire; the same one to many clients is made once."""
+    return Frame(Opcode.TEXT, text.encode()).serialize(mask=False)
