@@ -152,14 +152,14 @@ def test_where_no_process_starts_the_work_is_done_here(project, across, monkeypa
 
 def test_ctrl_c_leaves_no_process():
     code = f"""
-        import glob, os, signal, sys
+        import glob, signal, sys
         sys.path.append({str(SOURCE.parent)!r})
         from canonid.audit.auditing import audit
         def children():
             return "".join([open(each).read() for each in glob.glob("/proc/self/task/*/children")]).split()
         def stop(done, files):
             print(len(children()))
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)  # this thread's: another one might see it late
         try:
             audit([{str(SOURCE)!r}], workers=2, progress=stop)
         except KeyboardInterrupt:
