@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from canonid.audit.facts import FileFacts
 from canonid.audit.findings import Draft, Finding, Ignored, Place
 from canonid.audit.fingerprints import findings_of
+from canonid.audit.kinds import written
 from canonid.audit.paths import is_test
 from canonid.audit.report import IgnoredAt, Report
 from canonid.audit.repository import Repository
@@ -39,7 +40,18 @@ def link(root: str, files: Iterable[FileFacts]) -> Report:
         ignored += [IgnoredAt(each.path, what) for what in sorted([*each.ignored, *seen, *left.ignored])]
     lines = sum([each.lines for each in facts])
     broken = sum([each.error != "" for each in facts])
-    return Report(root, len(facts), lines, findings, ignored, broken, repository.once(systems))
+    services = sorted({repository.service_of(each.path) for each in facts} - {""})
+    return Report(
+        root,
+        len(facts),
+        lines,
+        findings,
+        ignored,
+        broken,
+        repository.once(systems),
+        repository.once(written),
+        services,
+    )
 
 
 def _declared(root: str) -> list[str]:

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from canonid.audit.calls import calls
 from canonid.audit.facts import Definition, FileFacts, Part
 from canonid.audit.findings import Place
 from canonid.audit.paths import is_test
@@ -70,15 +71,11 @@ def systems(repository: Repository) -> list[System]:
     """Those that have a place first; the most widely used first."""
     clusters = _clusters(repository)
     owners = {each: number for number, cluster in enumerate(clusters) for each in cluster.symbols}
-    calls: list[Counter[str]] = [Counter() for _ in clusters]
-    for facts in repository.files.values():
-        for mention in facts.mentions:
-            target = repository.find(mention.target, facts.path) if mention.how == "call" else None
-            if isinstance(target, Found) and target.path != facts.path:
-                number = owners.get((target.path, target.definition.symbol))
-                if number is not None:
-                    calls[number][facts.path] += 1
-    whole = [_system(repository, cluster, count) for cluster, count in zip(clusters, calls, strict=True)]
+    counts: list[Counter[str]] = [Counter() for _ in clusters]
+    for each, count in repository.once(calls).items():
+        if each in owners:
+            counts[owners[each]].update(count)
+    whole = [_system(repository, cluster, count) for cluster, count in zip(clusters, counts, strict=True)]
     whole = [each for each in whole if each.files > 1 or CLASS.search(each.name) or _is_for_ids(each)]
     own = {path for cluster in clusters for path, _ in cluster.symbols}
     return _with_primary(sorted(whole, key=_order)) + _bare(repository, own)
