@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -12,6 +13,11 @@ from canonid.audit.paths import is_test
 from canonid.audit.producers import VAGUE, producers
 from canonid.audit.repository import Repository
 from canonid.audit.wording import FUNCTION, kind_of_function
+
+_QUALIFIED = re.compile(
+    r"^(?:(?:current|new|old|cached|resolved|generated|first|second|last|next|previous|original|existing|pending"
+    r"|unique|stable|legacy|fallback|other|another|final|actual|fresh|raw|default|base|make|public|internal)(?:_|$))+"
+)
 
 
 class Written(NamedTuple):
@@ -28,7 +34,9 @@ class Written(NamedTuple):
 
 def written(repository: Repository) -> list[Written]:
     """All of them outside tests: by kind, the most widely used first."""
-    return sorted(_written(repository), key=lambda each: (each.kind, -each.uses, each[2:], each.template))
+    found = [each._replace(kind=_QUALIFIED.sub("", each.kind)) for each in _written(repository)]
+    named = [each for each in found if each.kind not in VAGUE]
+    return sorted(named, key=lambda each: (each.kind, -each.uses, each[2:], each.template))
 
 
 def _written(repository: Repository) -> Iterator[Written]:
@@ -45,12 +53,11 @@ def _written(repository: Repository) -> Iterator[Written]:
             continue
         service = repository.service_of(path)
         for token in facts.tokens:
-            if token.kind not in VAGUE:
-                yield Written(token.kind, token.template, path, token.place.line, "", service, 1)
+            yield Written(token.kind, token.template, path, token.place.line, "", service, 1)
         for one in facts.definitions:
             kind = kind_of_function(one.symbol.rpartition(".")[2])
             hidden = one.makes and FUNCTION.search(one.symbol.rpartition(".")[2]) and not one.template
-            if hidden and kind not in VAGUE and (path, one.symbol) not in shown:
+            if hidden and (path, one.symbol) not in shown:
                 count = _outside_tests(called.get((path, one.symbol), Counter()))
                 yield Written(kind, (), path, one.place.line, one.symbol, service, 1 + count)
 

@@ -194,12 +194,18 @@ def _with_primary(found: list[System]) -> list[System]:
         return []
     strong = [each for each in found if each.bits >= STRONG and 2 * _adoption(each) >= _adoption(found[0])]
     best = (strong or found)[0]
-    reasons = [f"{best.files} files and {best.calls} calls use it already"]
+    reasons = [f"{_adopted(best)} already"] if best.calls else []
     if best.bits >= STRONG:
         reasons.append(f"its IDs vary in {best.bits:.0f} bits or more")
     if best.templates and all(not each.startswith("{") for each in best.templates):
         reasons.append("each begins with a prefix, as those of a registry's kinds do")
-    return [each._replace(primary=True, why="; ".join(reasons)) if each is best else each for each in found]
+    why = "; ".join(reasons) or "it has a place of its own"
+    return [each._replace(primary=True, why=why) if each is best else each for each in found]
+
+
+def _adopted(system: System) -> str:
+    calls = "1 call" if system.calls == 1 else f"{system.calls:,} calls"
+    return f"{calls} in {'1 file' if system.files == 1 else f'{system.files:,} files'}"
 
 
 def _bare(repository: Repository, own: set[str]) -> list[System]:
