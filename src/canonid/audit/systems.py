@@ -197,6 +197,8 @@ def _with_primary(found: list[System]) -> list[System]:
     reasons = [f"{_adopted(best)} already"] if best.calls else []
     if best.bits >= STRONG:
         reasons.append(f"its IDs vary in {best.bits:.0f} bits or more")
+    elif best.templates:
+        reasons.append(f"its weakest IDs vary in {best.bits:.0f} bits, which a registry would mend")
     if best.templates and all(not each.startswith("{") for each in best.templates):
         reasons.append("each begins with a prefix, as those of a registry's kinds do")
     why = "; ".join(reasons) or "it has a place of its own"
