@@ -220,3 +220,42 @@ def test_a_module_that_may_have_more_names_than_its_text_lacks_none(more):
         "use.py": texts["use.py"],
     }
     assert [each.code for each in linked(lacking).findings] == ["CID601"]
+
+
+REGISTRY = """
+[kinds.user]
+[formats.old]
+pattern = "{kind}-{id:hex(32)}"
+kinds = ["user"]
+[services.auth]
+emits = { user = "old" }
+[services.billing]
+"""
+SERVICES = {
+    "auth/main.py": "import uuid\ndef generate_user_id(): return f'user-{uuid.uuid4().hex}'\n",
+    "billing/main.py": (
+        "from auth.main import generate_user_id\nx = generate_user_id()\n"
+        "def f(user_id): kind, shop, number = user_id.split('-')\n"
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("accepts", "lines"),
+    [
+        ("", [3]),  # all formats come in, and the reader can't read them
+        ('accepts = ["typeid", "old"]', [3]),
+        ('accepts = ["typeid"]', [2]),  # the old format never comes in, but is asked for
+    ],
+)
+def test_what_a_service_accepts_settles_what_it_must_read(tmp_path, accepts, lines):
+    (tmp_path / "canonid.toml").write_text(REGISTRY + accepts)
+    found = linked(SERVICES, str(tmp_path)).findings
+    assert [each.line for each in found if each.code == "CID802"] == lines
+    assert [each.line for each in found if each.code == "CID801"] == [1]
+
+
+def test_a_registry_with_faults_still_names_its_services(tmp_path):
+    (tmp_path / "canonid.toml").write_text(REGISTRY + 'accepts = ["typeid", "unknown"]')
+    assert [each.line for each in linked(SERVICES, str(tmp_path)).findings if each.code == "CID802"] == [3]
+    assert linked(SERVICES, str(tmp_path)).services == ["auth", "billing"]

@@ -236,7 +236,7 @@ class Evaluator:
         if name in SAME_METHODS:
             base = self.template(func.value, space, deep)
             if is_made(base):
-                return base
+                return without_dashes(base) if _takes_dashes(node) else base
             return None
         return None
 
@@ -288,7 +288,7 @@ class Evaluator:
             if is_made(base):
                 if node.attr == "microsecond":
                     return (Field("time", "us"),)
-                return base
+                return without_dashes(base) if node.attr == "hex" else base
         return (unknown(node),)
 
     def _subscript(self, node: ast.Subscript, space: Space, deep: int) -> Template:
@@ -416,6 +416,22 @@ def unknown(node: ast.AST) -> Field:
 
 def named_field(name: str) -> Field:
     return Field("id" if is_id_name(name) else "other", name)
+
+
+def without_dashes(template: Template) -> Template:
+    """UUIDs as 32 digits."""
+    return tuple(
+        [
+            part._replace(bare=True) if isinstance(part, Field) and part.kind == "uuid" else part
+            for part in template
+        ]
+    )
+
+
+def _takes_dashes(node: ast.Call) -> bool:
+    """Whether it is `replace("-", "")`."""
+    values = [each.value for each in node.args if isinstance(each, ast.Constant)]
+    return isinstance(node.func, ast.Attribute) and node.func.attr == "replace" and values == ["-", ""]
 
 
 def drawn_bits(target: str, node: ast.Call) -> float:

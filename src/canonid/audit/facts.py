@@ -109,3 +109,4 @@ class FileFacts(NamedTuple):
     changed: tuple[str, ...] = ()  # names of attributes that are set from outside; "*" if that can't be told
     productions: tuple[Production, ...] = ()
     holdings: tuple[Holding, ...] = ()
+    tokens: tuple[Production, ...] = ()  # UUIDs and the like that are an ID of some kind as they are

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from canonid.audit.facts import FileFacts
 from canonid.audit.findings import Draft, Finding, Ignored, Place
 from canonid.audit.fingerprints import findings_of
+from canonid.audit.kinds import written
 from canonid.audit.paths import is_test
 from canonid.audit.report import IgnoredAt, Report
 from canonid.audit.repository import Repository
@@ -15,6 +16,7 @@ from canonid.audit.rules import BY_CODE, OF_REPOSITORIES
 from canonid.audit.rules.files import BrokenFile
 from canonid.audit.suppressing import suppress
 from canonid.audit.systems import systems
+from canonid.core import Registry
 from canonid.core.declaring import draft
 from canonid.errors import RegistryError
 from canonid.project import find_registry, read_registry
@@ -25,7 +27,8 @@ def link(root: str, files: Iterable[FileFacts]) -> Report:
     facts = sorted(files)
     findings: list[Finding] = []
     ignored: list[IgnoredAt] = []
-    repository = Repository(facts, _declared(root), posixpath.basename(root))
+    services, registry = _declared(root)
+    repository = Repository(facts, services, posixpath.basename(root), registry)
     together = _together(repository)
     for each in facts:
         own = together.get(each.path, ())
@@ -39,16 +42,30 @@ def link(root: str, files: Iterable[FileFacts]) -> Report:
         ignored += [IgnoredAt(each.path, what) for what in sorted([*each.ignored, *seen, *left.ignored])]
     lines = sum([each.lines for each in facts])
     broken = sum([each.error != "" for each in facts])
-    return Report(root, len(facts), lines, findings, ignored, broken, repository.once(systems))
+    crossed = sorted({repository.service_of(each.path) for each in facts} - {""})
+    return Report(
+        root,
+        len(facts),
+        lines,
+        findings,
+        ignored,
+        broken,
+        repository.once(systems),
+        repository.once(written),
+        crossed,
+    )
 
 
-def _declared(root: str) -> list[str]:
-    """The services that the registry of the root declares; what is wrong with that file others report."""
+def _declared(root: str) -> tuple[list[str], Registry | None]:
+    """The services of the root's registry, and itself if nothing is wrong with it: others report that."""
     try:
         file = find_registry(root)
-        return [] if file is None else list(draft(read_registry(file)[0]).declarations.services)
+        found = None if file is None else draft(read_registry(file)[0])
     except RegistryError:
-        return []
+        found = None
+    if found is None:
+        return [], None
+    return list(found.declarations.services), None if found.faults else Registry(*found.declarations)
 
 
 def _together(repository: Repository) -> dict[str, list[Draft | Ignored]]:

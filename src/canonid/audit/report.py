@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from canonid.audit.findings import Finding, Ignored
+from canonid.audit.kinds import Written
 from canonid.audit.systems import System
 
 
@@ -25,6 +26,6 @@ class Report(NamedTuple):
     findings: Sequence[Finding]  # by path, line, column, code
     ignored: Sequence[IgnoredAt]  # in the same order
     broken: int  # files that could not be read or parsed; each is a finding as well
-    systems: Sequence[
-        System
-    ] = ()  # ways in which IDs are made: those that have a place first, by how far they spread
+    systems: Sequence[System] = ()  # those that have a place first, the most widely used first
+    written: Sequence[Written] = ()  # where IDs are made outside tests, by kind
+    services: Sequence[str] = ()  # sorted; none where there are fewer than two

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from canonid.audit.facts import Definition, FileFacts
 from canonid.audit.services import services_of
+from canonid.core import Registry
 
 T = TypeVar("T")
 DEEP = 8  # names handed on from module to module, followed this far
@@ -35,9 +36,17 @@ class Repository:
     """All facts, with what is asked of them together. Nothing is worked out before it is asked for.
 
     `declared` are the services of a registry, `name` is that of the root: it may be a package itself.
+    `registry` is None where there is none without faults.
     """
 
-    def __init__(self, facts: Iterable[FileFacts], declared: Iterable[str] = (), name: str = "") -> None:
+    def __init__(
+        self,
+        facts: Iterable[FileFacts],
+        declared: Iterable[str] = (),
+        name: str = "",
+        registry: Registry | None = None,
+    ) -> None:
+        self.registry = registry
         self.files: Mapping[str, FileFacts] = {each.path: each for each in facts}
         self._package = name if "__init__.py" in self.files else ""
         self.service_of = services_of(self.files, declared)

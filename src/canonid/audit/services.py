@@ -59,18 +59,18 @@ def services_of(paths: Iterable[str], declared: Iterable[str] = ()) -> ServiceOf
     declared, those folders are taken, and the ones at the top that are started by themselves. One service
     alone is none: nothing crosses.
     """
-    names = {_plain(name) for name in declared}
+    names = {plain(name) for name in declared}
     folders = set()
     for path in paths:
         first, _, rest = path.partition("/")
         second, _, inner = rest.partition("/")
         if first in GROUPS and inner:
-            if not names or _plain(second) in names:
+            if not names or plain(second) in names:
                 folders.add(f"{first}/{second}/")
         elif (
             rest
             and first not in NONE
-            and (_plain(first) in names if names else NAMED.search(first) or STARTS.match(rest))
+            and (plain(first) in names if names else NAMED.search(first) or STARTS.match(rest))
         ):
             folders.add(f"{first}/")
     if len(folders) < 2:
@@ -84,5 +84,6 @@ def services_of(paths: Iterable[str], declared: Iterable[str] = ()) -> ServiceOf
     return service_of
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
+    """The name of a service as it is compared: a folder can't be called as every service can."""
     return name.lower().replace("-", "_")

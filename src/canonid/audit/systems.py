@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from canonid.audit.calls import calls
 from canonid.audit.facts import Definition, FileFacts, Part
 from canonid.audit.findings import Place
 from canonid.audit.paths import is_test
@@ -70,15 +71,11 @@ def systems(repository: Repository) -> list[System]:
     """Those that have a place first; the most widely used first."""
     clusters = _clusters(repository)
     owners = {each: number for number, cluster in enumerate(clusters) for each in cluster.symbols}
-    calls: list[Counter[str]] = [Counter() for _ in clusters]
-    for facts in repository.files.values():
-        for mention in facts.mentions:
-            target = repository.find(mention.target, facts.path) if mention.how == "call" else None
-            if isinstance(target, Found) and target.path != facts.path:
-                number = owners.get((target.path, target.definition.symbol))
-                if number is not None:
-                    calls[number][facts.path] += 1
-    whole = [_system(repository, cluster, count) for cluster, count in zip(clusters, calls, strict=True)]
+    counts: list[Counter[str]] = [Counter() for _ in clusters]
+    for each, count in repository.once(calls).items():
+        if each in owners:
+            counts[owners[each]].update(count)
+    whole = [_system(repository, cluster, count) for cluster, count in zip(clusters, counts, strict=True)]
     whole = [each for each in whole if each.files > 1 or CLASS.search(each.name) or _is_for_ids(each)]
     own = {path for cluster in clusters for path, _ in cluster.symbols}
     return _with_primary(sorted(whole, key=_order)) + _bare(repository, own)
@@ -197,12 +194,20 @@ def _with_primary(found: list[System]) -> list[System]:
         return []
     strong = [each for each in found if each.bits >= STRONG and 2 * _adoption(each) >= _adoption(found[0])]
     best = (strong or found)[0]
-    reasons = [f"{best.files} files and {best.calls} calls use it already"]
+    reasons = [f"{_adopted(best)} already"] if best.calls else []
     if best.bits >= STRONG:
         reasons.append(f"its IDs vary in {best.bits:.0f} bits or more")
+    elif best.templates:
+        reasons.append(f"its weakest IDs vary in {best.bits:.0f} bits, which a registry would mend")
     if best.templates and all(not each.startswith("{") for each in best.templates):
         reasons.append("each begins with a prefix, as those of a registry's kinds do")
-    return [each._replace(primary=True, why="; ".join(reasons)) if each is best else each for each in found]
+    why = "; ".join(reasons) or "it has a place of its own"
+    return [each._replace(primary=True, why=why) if each is best else each for each in found]
+
+
+def _adopted(system: System) -> str:
+    calls = "1 call" if system.calls == 1 else f"{system.calls:,} calls"
+    return f"{calls} in {'1 file' if system.files == 1 else f'{system.files:,} files'}"
 
 
 def _bare(repository: Repository, own: set[str]) -> list[System]:

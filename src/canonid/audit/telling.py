@@ -12,8 +12,8 @@ from canonid.audit.facts import Definition, Holding, Mention, Part, Production, 
 from canonid.audit.names import Binding, Space, resolve
 from canonid.audit.origins import origin_of
 from canonid.audit.rules.building import against, judged
-from canonid.audit.sinks import reason_against
-from canonid.audit.templates import Template, fields, shown
+from canonid.audit.sinks import reason_against, top
+from canonid.audit.templates import Field, Template, fields, shown
 from canonid.audit.view import View
 from canonid.audit.wording import (
     CHOICES,
@@ -29,6 +29,7 @@ from canonid.audit.wording import (
 )
 
 DEEP = 6
+CLOCKS = frozenset({"s", "ms", "us", "ns"})
 PLAIN = frozenset(
     {"staticmethod", "classmethod", "abstractmethod", "lru_cache", "cache", "final", "override"}
 )
@@ -61,6 +62,7 @@ class Told(NamedTuple):
     changed: tuple[str, ...] = ()
     productions: tuple[Production, ...] = ()
     holdings: tuple[Holding, ...] = ()
+    tokens: tuple[Production, ...] = ()
 
 
 def told(view: View, named: bool) -> Told:
@@ -73,6 +75,7 @@ def told(view: View, named: bool) -> Told:
         stars=tuple(space.stars),
         productions=tuple(_productions(view)),
         holdings=tuple(_holdings(view)),
+        tokens=tuple(_tokens(view)),
     )
     if not named:
         return found
@@ -352,10 +355,17 @@ def _annotated(node: ast.AST | None, space: Space) -> str:
 def _parts(template: Template) -> tuple[Part, ...]:
     return tuple(
         [
-            Part("", part) if isinstance(part, str) else Part(part.kind, part.name, part.bits)
+            Part("", part) if isinstance(part, str) else Part(part.kind, _form(part), part.bits)
             for part in template[:16]
         ]
     )
+
+
+def _form(field: Field) -> str:
+    """How it is written, as far as can be told: `hex32` for a UUID without dashes, `ms_part` for a rest."""
+    if field.bare and not field.cut:
+        return "hex32"
+    return f"{field.name}_part" if field.cut and field.kind == "time" and field.name in CLOCKS else field.name
 
 
 def _is_plain_here(view: View, node: ast.AST) -> bool:
@@ -518,6 +528,30 @@ def _productions(view: View) -> Iterator[Production]:
                 text.space.symbol,
                 ast.unparse(text.node)[:500],
             )
+
+
+def _tokens(view: View) -> Iterator[Production]:
+    """UUIDs and other tokens that are an ID of some kind as they are."""
+    for source in view.sources:
+        if source.origin.kind not in STRONG:
+            continue
+        whole = top(source.node, view.module)
+        sink = view.goes_to(source.node)
+        if not sink.is_id or sink.how not in ("name", "argument") or reason_against(sink) is not None:
+            continue
+        template = view.evaluator.template(whole, source.space)
+        if not source.called:
+            template = (Field(source.origin.kind, source.origin.field, source.origin.bits or 0.0),)
+        kind = kind_of_name(sink.name) or _kind_of_class(source.space)
+        if kind and len(template) == 1 and isinstance(template[0], Field) and not template[0].cut:
+            yield Production(
+                kind, _parts(template), view.place(source.node), source.space.symbol, ast.unparse(whole)[:500]
+            )
+
+
+def _kind_of_class(space: Space) -> str:
+    """Of what a class is, whose own ID is made in its body."""
+    return kind_of_name(space.symbol.rpartition(".")[2]) if space.is_class else ""
 
 
 def _holdings(view: View) -> list[Holding]:

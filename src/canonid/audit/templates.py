@@ -13,13 +13,17 @@ GENERATED = frozenset({"uuid", "strong", "random", "time", "counter", "hash", "l
 
 
 class Field(NamedTuple):
-    """A part that varies. `cut`: less than its source gave. `of`: for a hash, the kinds that went in."""
+    """A part that varies. `cut`: less than its source gave. `of`: for a hash, the kinds that went in.
+
+    `bare`: for a UUID, whether it is written without its dashes.
+    """
 
     kind: FieldKind
     name: str
     bits: float = 0.0
     cut: bool = False
     of: frozenset[str] = frozenset()
+    bare: bool = False
 
 
 Part = str | Field

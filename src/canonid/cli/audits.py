@@ -47,6 +47,11 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--force", action="store_true", help="--update-baseline also takes in what is new")
     parser.add_argument("--exit-zero", action="store_true", help="0 although there are findings")
     parser.add_argument("--root", metavar="DIR", help="what paths are relative to (default: PATH)")
+    working_arguments(parser)
+
+
+def working_arguments(parser: argparse.ArgumentParser) -> None:
+    """How the audit works, whatever is made of it."""
     parser.add_argument("--workers", type=_workers, metavar="N", help="processes (default: one a core)")
     parser.add_argument("--no-cache", action="store_true", help="look at every file anew")
 
@@ -63,7 +68,7 @@ def _audit(options: argparse.Namespace) -> int:
     if contradiction := _contradiction(options):
         print(f"canonid: {contradiction}", file=sys.stderr)
         return 2
-    report = _audited(options)
+    report = audited(options.path or ["."], options, options.root)
     if options.update_baseline:
         return _update(report, options)
     report = _narrowed(report, options)
@@ -98,7 +103,8 @@ def _explain(code: str) -> int:
     return 0
 
 
-def _audited(options: argparse.Namespace) -> Report:
+def audited(paths: Sequence[str], options: argparse.Namespace, root: str | None = None) -> Report:
+    """The report on some paths, with a bar that shows how far it has come."""
     from canonid.audit.auditing import audit
     from canonid.audit.cache import Cache, default_folder
     from canonid.cli.progress import Bar
@@ -106,9 +112,7 @@ def _audited(options: argparse.Namespace) -> Report:
     folder = None if options.no_cache else default_folder()
     cache = Cache(folder) if folder else None
     with Bar() as bar:
-        return audit(
-            options.path or ["."], root=options.root, workers=options.workers, cache=cache, progress=bar
-        )
+        return audit(paths, root=root, workers=options.workers, cache=cache, progress=bar)
 
 
 # Old and new

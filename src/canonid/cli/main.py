@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from canonid.cli import audits, ids, registries, scopes
+from canonid.cli import audits, ids, inits, registries, scopes
 from canonid.errors import CanonidError, InvalidId, RegistryError, StoreError, UnknownName
 
 LONGEST = 250  # characters of what is wrong with the arguments
@@ -104,6 +104,7 @@ def parser() -> argparse.ArgumentParser:
     for command in scopes.COMMANDS:
         _leaf(scopes_commands, command)
     _leaf(groups, audits.COMMAND)
+    _leaf(groups, inits.COMMAND)
     return top
 
 

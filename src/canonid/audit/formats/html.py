@@ -12,6 +12,7 @@ from importlib.resources import files
 
 from canonid.audit.excerpts import Lines, line_at, printable
 from canonid.audit.findings import Finding
+from canonid.audit.formats.picture import picture
 from canonid.audit.formats.totals import MEANINGS, by_gravity, by_priority, by_rule, number
 from canonid.audit.report import Report
 from canonid.audit.rule import Rule
@@ -49,6 +50,7 @@ script-src {_allowed(script)}; base-uri 'none'; form-action 'none'">
 </header>
 <main>
 """
+    yield from picture(report.systems)
     yield from _rules(report, rules)
     yield from _filters(report)
     # In the report's order each file is read once; the page has the gravest first.

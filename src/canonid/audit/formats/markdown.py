@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from canonid.audit.excerpts import Lines, line_at, printable
 from canonid.audit.findings import Finding
 from canonid.audit.formats.totals import MEANINGS, by_gravity, by_priority, by_rule, number, worst
 from canonid.audit.report import Report
 from canonid.audit.rule import Rule
+from canonid.audit.systems import System
 
+MOST_TEMPLATES = 5  # of a system
 MOST = 500  # findings that are listed; job summaries end at a megabyte
 _SPECIAL = re.compile(r"([\\`*_\[\]<>#|~&$@])")
 _TICKS = re.compile(r"`+")
@@ -30,6 +32,7 @@ def markdown(
     yield "\n| rule | | all | in tests | questions |\n|---|---|---:|---:|---:|\n"
     for rule, all_of, tests, asked in by_rule(report, rules):
         yield f"| {rule.code} | {_text(rule.title)} | {all_of:,} | {tests:,} | {asked:,} |\n"
+    yield from _systems(report.systems)
     yield from _worst(report, rules, lines_of)
     yield from _all(report)
     if ignored:
@@ -37,6 +40,22 @@ def markdown(
         for path, what in report.ignored[:MOST]:
             yield f"- {_code(f'{path}:{what.place.line}')} {what.code}: {_text(what.reason)}\n"
         yield from _left_out(len(report.ignored) - MOST)
+
+
+def _systems(systems: Sequence[System]) -> Iterator[str]:
+    if not systems:
+        return
+    yield "\n## ID systems, side by side\n\n"
+    yield "| system | writes | calls | files | calls in tests | by service |\n|---|---|---:|---:|---:|---|\n"
+    for each in systems:
+        place = f" in {_code(each.path)}" if each.has_place and each.path != each.name else ""
+        writes = ", ".join([_code(template) for template in each.templates[:MOST_TEMPLATES]])
+        services = ", ".join([f"{_text(name)} {calls:,}" for name, calls in each.services])
+        numbers = f"{each.calls:,} | {each.files:,} | {each.test_calls:,}"
+        yield f"| {_text(each.name)}{place} | {writes} | {numbers} | {services} |\n"
+    for each in systems:
+        if each.primary:
+            yield f"\nThe cheapest to move everything to is **{_text(each.name)}**: {_text(each.why)}.\n"
 
 
 def _worst(report: Report, rules: Mapping[str, type[Rule]], lines_of: Lines) -> Iterator[str]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from canonid.audit.findings import Finding
 from canonid.audit.report import Report
+from canonid.audit.systems import System
 
 
 def jsonl(report: Report) -> Iterator[str]:
@@ -16,9 +17,11 @@ def jsonl(report: Report) -> Iterator[str]:
 
 
 def one_json(report: Report, *, ignored: bool = False) -> Iterator[str]:
-    """One object: what was looked at, `findings` as in JSON Lines and, if wanted, what is none and why."""
+    """One object: what was looked at, the ID `systems` beside each other, `findings` as in JSON Lines and, if
+    wanted, what is none and why."""
     counts = {"files": report.files, "lines": report.lines, "broken": report.broken}
-    yield json.dumps({"root": report.root, **counts, "findings": []})[:-2]
+    systems = [_system(each) for each in report.systems]
+    yield json.dumps({"root": report.root, **counts, "systems": systems, "findings": []})[:-2]
     yield from _listed([_finding(each) for each in report.findings])
     if ignored:
         yield '], "ignored": ['
@@ -36,6 +39,11 @@ def one_json(report: Report, *, ignored: bool = False) -> Iterator[str]:
             ]
         )
     yield "]}\n"
+
+
+def _system(system: System) -> dict[str, object]:
+    fields = system._asdict() | {"kinds": sorted(system.kinds), "services": dict(system.services)}
+    return fields | {"place": None if not system.has_place else system.place._asdict()}
 
 
 def _listed(objects: list[dict[str, object]]) -> Iterator[str]:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from canonid.audit.excerpts import Lines, around, line_at, printable, shortened, width
 from canonid.audit.findings import Finding
+from canonid.audit.formats.side_by_side import ending, systems_in_a_line, systems_in_full, systems_in_rows
 from canonid.audit.formats.totals import MEANINGS, RuleTotal, by_priority, by_rule, number, worst
 from canonid.audit.report import Report
 from canonid.audit.rule import Rule
@@ -36,13 +37,13 @@ def terminal(
     screen: Screen,
     next_steps: Sequence[str] = (),
 ) -> Iterator[str]:
-    """The report in lines. With few rows, messages go first, then titles of rules, then the least grave."""
+    """The report in lines. With few rows, messages go first, then titles of rules, then what is told of
+    systems, then the least grave."""
     screen = screen._replace(columns=max(screen.columns, _NARROWEST))
-    head = list(_head(report, screen))
     tail = [f"  {screen.paint(shortened(each, screen.columns - 2), 'bold')}" for each in next_steps]
-    body = _Body(worst(report), by_rule(report, rules), rules, lines_of, screen)
+    body = _Body(report, worst(report), by_rule(report, rules), rules, lines_of, screen)
     gap = [""] if tail and screen.rows is None else []
-    for line in [*head, *_fitting(body, screen.rows, len(head) + len(tail)), *gap, *tail]:
+    for line in [*_fitting(body, screen.rows, len(tail)), *gap, *tail]:
         yield line + "\n"
 
 
@@ -77,6 +78,7 @@ def listed(findings: Sequence[Finding], screen: Screen) -> Iterator[str]:
 
 
 class _Body(NamedTuple):
+    report: Report
     findings: Sequence[Finding]
     totals: Sequence[RuleTotal]
     rules: Mapping[str, type[Rule]]
@@ -86,36 +88,40 @@ class _Body(NamedTuple):
 
 def _fitting(body: _Body, rows: int | None, taken: int) -> list[str]:
     """The fullest form that fits; the smallest if none does."""
-    count = len(body.findings)
-    if rows is None:
-        return [*_worst(body, count, True), "", *_rules(body)]
-    room = rows - _TO_SPARE - taken
-    for messages in (True, False):
-        for totals in (_rules, _rules_in_columns, _rules_by_code):
-            lines = [*_worst(body, count, messages), *([""] if messages else []), *totals(body)]
-            if len(lines) <= room:
-                return lines
-    while count > 1 and len(lines) > room:
-        count -= 1
-        lines = [*_worst(body, count, False), *_rules_by_code(body)]
+    room = None if rows is None else rows - _TO_SPARE - taken
+    for lines in _forms(body):
+        if room is None or len(lines) <= room:
+            return lines
     return lines
 
 
+def _forms(body: _Body) -> Iterator[list[str]]:
+    """The report, from its fullest form to its smallest."""
+    head = list(_head(body.report, body.screen))
+    systems, columns = body.report.systems, body.screen.columns
+    full, table = list(systems_in_full(systems, columns)), list(systems_in_rows(systems, columns))
+    gap = [""] if full else []
+    ten = list(_worst(body, len(body.findings), True))
+    for shown in (full, table):
+        yield [*head, *gap, *shown, *ten, "", *_rules(body)]
+    for totals in (_rules_in_columns, _rules_by_code):
+        yield [*head, *gap, *table, *ten, "", *totals(body)]
+    ten = list(_worst(body, len(body.findings), False))
+    for totals in (_rules, _rules_in_columns, _rules_by_code):
+        yield [*head, *table, *ten, *totals(body)]
+    head, line = list(_short_head(body.report, body.screen)), list(systems_in_a_line(systems, columns))
+    yield [*head, *table, *ten, *_rules_by_code(body)]
+    for totals in (_rules, _rules_in_columns, _rules_by_code):
+        yield [*head, *line, *ten, *totals(body)]
+    for count in range(len(body.findings) - 1, 0, -1):
+        yield [*head, *line, *_worst(body, count, False), *_rules_by_code(body)]
+
+
 def _head(report: Report, screen: Screen) -> Iterator[str]:
-    name = printable(report.root.rstrip("/").rpartition("/")[2] or report.root)
-    size = f"{number(report.files, 'file')}, {number(report.lines, 'line')}"
-    yield shortened(f"canonid audit  {name}: {size}", screen.columns)
-    if broken := [each for each in report.findings if each.category == "broken-file"]:
-        told = printable(f"{broken[0].path} ({broken[0].message})")
-        more = f" and {len(broken) - 1:,} more" if len(broken) > 1 else ""
-        yield shortened(f"can't be read: {told}", screen.columns - len(more)) + more
+    yield from _what(report, screen)
     counted = by_priority(report)
-    questions = sum([not each.counts for each in report.findings])
-    tests = sum([each.in_tests and each.counts for each in report.findings])
-    extra = [f"{tests:,} in tests"] if tests else []
-    extra += [number(questions, "question")] if questions else []
-    extra += [f"{len(report.ignored):,} ignored"] if report.ignored else []
-    yield shortened(", ".join([number(sum(counted.values()), "finding"), *extra]), screen.columns)
+    told = ", ".join([number(sum(counted.values()), "finding"), *_beside(report)])
+    yield shortened(told, screen.columns)
     full = [f"{count:,} {MEANINGS[priority]}" for priority, count in counted.items()]
     short = [f"{count:,}" for count in counted.values()]
     fits = sum([len(each) + 6 for each in full]) <= screen.columns
@@ -123,6 +129,34 @@ def _head(report: Report, screen: Screen) -> Iterator[str]:
         f"{screen.paint(priority, priority)} {text}"
         for priority, text in zip(counted, full if fits else short, strict=True)
     )
+
+
+def _short_head(report: Report, screen: Screen) -> Iterator[str]:
+    yield from _what(report, screen)
+    counted = by_priority(report)
+    told = ", ".join([f"{priority} {count:,}" for priority, count in counted.items()])
+    beside = "; ".join([told, ", ".join(_beside(report))]).removesuffix("; ")
+    yield shortened(f"{number(sum(counted.values()), 'finding')}: {beside}", screen.columns)
+
+
+def _what(report: Report, screen: Screen) -> Iterator[str]:
+    """What was looked at, and what of it could not be read."""
+    name = printable(report.root.rstrip("/").rpartition("/")[2] or report.root)
+    size = f"{number(report.files, 'file')}, {number(report.lines, 'line')}"
+    yield shortened(f"canonid audit  {name}: {size}", screen.columns)
+    if broken := [each for each in report.findings if each.category == "broken-file"]:
+        told = printable(f"{broken[0].path} ({broken[0].message})")
+        more = f" and {len(broken) - 1:,} more" if len(broken) > 1 else ""
+        yield shortened(f"can't be read: {told}", screen.columns - len(more)) + more
+
+
+def _beside(report: Report) -> list[str]:
+    """What is counted beside the findings themselves."""
+    questions = sum([not each.counts for each in report.findings])
+    tests = sum([each.in_tests and each.counts for each in report.findings])
+    told = [f"{tests:,} in tests"] if tests else []
+    told += [number(questions, "question")] if questions else []
+    return told + ([f"{len(report.ignored):,} ignored"] if report.ignored else [])
 
 
 def _worst(body: _Body, count: int, messages: bool) -> Iterator[str]:
@@ -145,23 +179,13 @@ def _worst(body: _Body, count: int, messages: bool) -> Iterator[str]:
 def _finding(finding: Finding, body: _Body, message: bool) -> Iterator[str]:
     """Where, and the code there; the place gives way first, since its end says most."""
     columns = body.screen.columns
-    place = _place(finding, columns * 9 // 20)
+    place = ending(printable(f"{finding.path}:{finding.line}"), columns * 9 // 20)
     line = line_at(body.lines_of(finding.path), finding.line).rstrip()
     end = finding.end_column if finding.end_line == finding.line else len(line) + 1
     excerpt = around(line, finding.column, end, columns - 4 - width(place))
     yield f"  {place}  {body.screen.paint(excerpt, 'bold')}".rstrip()
     if message and finding.message:
         yield f"      {shortened(printable(finding.message), columns - 6)}"
-
-
-def _place(finding: Finding, columns: int) -> str:
-    place = printable(f"{finding.path}:{finding.line}")
-    if width(place) <= columns:
-        return place
-    kept = place
-    while width(kept) > columns - 1:
-        kept = kept[1:]
-    return "…" + kept
 
 
 def _rules(body: _Body) -> Iterator[str]:

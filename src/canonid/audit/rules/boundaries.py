@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from canonid.audit.accepting import refused
 from canonid.audit.findings import Draft
 from canonid.audit.producers import producers, shown
 from canonid.audit.repository import Found, Repository
@@ -77,17 +78,29 @@ class ForeignFormat(Rule):
 
     @classmethod
     def check(cls, repository: Repository) -> Iterator[Drafted]:
+        """What a service doesn't accept by its registry never reaches its readers; who calls for it hears."""
         written = repository.once(producers)
+        makers = {(each.path, each.name): each for made in written.values() for each in made if each.name}
         for path, facts in repository.files.items():
             service = repository.service_of(path)
             for draft in facts.drafts if service else ():
                 for each in written.get(kind_read(draft), ()):
                     other = repository.service_of(each.path)
-                    if not other or other == service or not (why := misread(draft, each)):
+                    if not other or other == service or refused(repository, service, each):
                         continue
-                    message = f"{why}; {each.called} of {other} writes {shown(each.template)}"
-                    yield path, draft._replace(code=cls.code, confidence="likely", message=message)
-                    break
+                    if why := misread(draft, each):
+                        message = f"{why}; {each.called} of {other} writes {shown(each.template)}"
+                        yield path, draft._replace(code=cls.code, confidence="likely", message=message)
+                        break
+            for mention in facts.mentions if service and repository.registry else ():
+                found = repository.find(mention.target, path) if mention.how == "call" else None
+                maker = (
+                    makers.get((found.path, found.definition.symbol)) if isinstance(found, Found) else None
+                )
+                other = repository.service_of(maker.path) if maker else ""
+                if maker and other not in ("", service) and (form := refused(repository, service, maker)):
+                    wrong = f"{service} doesn't accept {form}, in which {maker.called} of {other} writes"
+                    yield path, drafted(cls, mention, "certain", wrong)
 
 
 RULES = (ForeignCode, ForeignFormat)
