@@ -21,6 +21,11 @@ class Binding(NamedTuple):
     text: str = ""
     line: int = 0
 
+    @property
+    def bound(self) -> int:
+        """The line where its value ends: up to there the name is what it was."""
+        return getattr(self.node, "end_lineno", self.line) if self.how == "value" else self.line
+
 
 class Space:
     """The names of a module, a class or a function."""
@@ -59,7 +64,7 @@ class Space:
             if found := space.bindings.get(name):
                 if not space.is_class:
                     return space, found
-                if space is self and (above := [each for each in found if each.line < line or not line]):
+                if space is self and (above := [each for each in found if each.bound < line or not line]):
                     return space, above
             space = space.above
         return None

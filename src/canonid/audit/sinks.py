@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from itertools import pairwise
 from typing import Literal, NamedTuple
 
 from canonid.audit.evaluating import SAME_METHODS, is_id_name
@@ -12,6 +13,7 @@ from canonid.audit.modules import Module
 How = Literal["name", "argument", "key", "returned", "handed", "compared", "told", "none"]
 CONVERSIONS = frozenset({"str", "int", "repr", "hex", "bytes", "format", "UUID", "round", "abs", "b64encode"})
 PATHS = frozenset({"join", "joinpath", "with_suffix", "with_name", "Path", "PurePath"})
+KEYED = frozenset({"setdefault", "get", "pop", "getattr", "setattr", "set", "append", "add"})
 CUTTERS = frozenset({"split", "rsplit", "partition", "rpartition", "join"})
 TELLERS = re.compile(
     r"(?:^|\.)(?:debug|info|warn|warning|error|exception|critical|log|print|echo|secho|write_line|fail|skip)$"
@@ -69,7 +71,7 @@ REASONS: tuple[tuple[str, re.Pattern[str]], ...] = (
     (
         "temporary file",
         re.compile(
-            r"(?:^|_)te?mp(?:_|$|dir|file)|mkdtemp|mkstemp|tempfile|gettempdir|temporaryfile|temporarydirectory"
+            r"(?:^|_)te?mp(?!_?(?:col|table|view|user|key|schema|db|queue|topic))(?:_|$|dir|file)|mkdtemp|mkstemp|tempfile|gettempdir|temporaryfile|temporarydirectory"
             r"|scratch|sandbox_dir",
             re.I,
         ),
@@ -88,6 +90,9 @@ REASONS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("jitter", re.compile(r"jitter|backoff|sleep|delay|timeout|seed", re.I)),
 )
 SPAN = re.compile(r"(?:^|_)span_?id$|traceparent", re.I)  # its width is that of W3C Trace Context
+TEMPORARY = re.compile(r"/(?:tmp|var/tmp|dev/shm)\b")  # what a text begins with
+BOUNDARY = re.compile(r"boundary", re.I)
+LOCK = re.compile(r"(?:^|[^a-z])(?:lock|mutex|lease|semaphore)s?(?:[^a-z]|$)", re.I)  # what a key says
 
 
 def reason_against(sink: Sink) -> str | None:
@@ -120,7 +125,10 @@ def _gathers(above: ast.AST, around: ast.AST | None) -> bool:
     match above, around:
         case ast.Tuple(), ast.BinOp(op=ast.Mod()):
             return True
-        case ((ast.List() | ast.Tuple()), ast.Call(func=ast.Attribute(value=ast.Constant(), attr="join"))):
+        case (
+            (ast.List() | ast.Tuple() | ast.ListComp() | ast.GeneratorExp()),
+            ast.Call(func=ast.Attribute(value=ast.Constant(), attr="join")),
+        ):
             return True
         case ast.keyword(arg="bytes" | "int" | "hex"), ast.Call(func=func):
             return _dotted(func).endswith("UUID")
@@ -152,15 +160,66 @@ def _carries(above: ast.AST, node: ast.AST) -> bool:
             if isinstance(func, ast.Attribute) and name in ("format", "join"):
                 return isinstance(func.value, ast.Constant | ast.JoinedStr)
             return name in CONVERSIONS
-        case ast.GeneratorExp(elt=elt) | ast.ListComp(elt=elt):
-            return node is elt
         case ast.List() | ast.Tuple():
             return False
     return False
 
 
 def sink_of(node: ast.expr, module: Module) -> Sink:
-    """Where the value of a whole text goes."""
+    """Where the value of a whole text goes; what it says itself of where, as `"/tmp/…"` does, is `into`."""
+    found = _sink_of(node, module)
+    first = _first(node)
+    match first:
+        case ast.Constant(value=str() as text) if TEMPORARY.match(text):
+            return found._replace(into="tempfile")
+        case ast.Constant(value=str() as text) if first is not node and BOUNDARY.search(text):
+            return found._replace(into="boundary")
+        case ast.Call(func=func) if first is not node and _dotted(func).startswith("tempfile."):
+            return found._replace(into="tempfile")
+    return found
+
+
+def _first(node: ast.expr) -> ast.expr:
+    """What stands first in a text that is put together."""
+    while True:
+        match node:
+            case ast.JoinedStr(values=[first, *_]):
+                node = first
+            case ast.FormattedValue(value=first) | ast.BinOp(left=first):
+                node = first
+            case ast.Call(func=ast.Attribute(value=ast.Constant() as first, attr="format")):
+                node = first
+            case ast.Call(func=ast.Name(id="str" | "Path"), args=[first]):
+                node = first
+            case ast.Call(func=ast.Attribute(attr="join" | "joinpath" | "Path"), args=[first, _, *_]):
+                node = first
+            case _:
+                return node
+
+
+def locks(call: ast.Call) -> bool:
+    """Whether it sets a key that nobody else may hold: `set(key, token, nx=True)`, `set("lock:a", token)`."""
+    if any(keyword.arg == "nx" for keyword in call.keywords):
+        return True
+    called = _dotted(call.func).rpartition(".")[2]
+    if called not in ("set", "setex", "setnx") or len(call.args) < 2:
+        return False
+    key = _first(call.args[0])
+    text = key.value if isinstance(key, ast.Constant) else _name(key)
+    return called == "setnx" or (isinstance(text, str) and LOCK.search(text) is not None)
+
+
+def bounding(text: ast.JoinedStr) -> str:
+    """The name of what stands between the parts of a message: `f"--{name}"`, `f"boundary={name}"`; or ""."""
+    for at, (before, after) in enumerate(pairwise(text.values)):
+        match before, after:
+            case ast.Constant(value=str() as says), ast.FormattedValue(value=ast.Name(id=name)):
+                if says.endswith("boundary=") or (says == "--" and not at):
+                    return name
+    return ""
+
+
+def _sink_of(node: ast.expr, module: Module) -> Sink:
     while True:
         above = module.above.get(node)
         match above:
@@ -174,6 +233,8 @@ def sink_of(node: ast.expr, module: Module) -> Sink:
                 call = module.above[above]
                 if isinstance(call, ast.Call):
                     called = _dotted(call.func)
+                    if arg == "value" and locks(call):
+                        return Sink("argument", "lock_token", called)
                     if arg in (
                         "default",
                         "default_factory",
@@ -214,10 +275,12 @@ def sink_of(node: ast.expr, module: Module) -> Sink:
                 if short == "partial":
                     node = above
                     continue
+                if node in above.args[1:] and locks(above):
+                    return Sink("argument", "lock_token", called)
                 if short in ("Depends", "Field", "field", "Column", "mapped_column", "ContextVar", "default"):
                     outer = sink_of(above, module)
                     return Sink(outer.how, outer.name, called)
-                if short in ("setdefault", "get", "setattr", "set", "append", "add") and len(above.args) > 1:
+                if short in KEYED and len(above.args) > 1:
                     key = above.args[-2]
                     if (
                         node is above.args[-1]
@@ -227,7 +290,7 @@ def sink_of(node: ast.expr, module: Module) -> Sink:
                         return Sink("argument", key.value, called)
                 if short in PATHS:
                     outer = sink_of(above, module)
-                    first = _dotted(above.args[0]) if above.args else ""
+                    first = _folder(above.args[0]) if above.args else ""
                     name = "" if outer.is_id else outer.name
                     return Sink("handed", name, f"{called} {first}" if first else called)
                 if short in ("append", "add") and isinstance(func, ast.Attribute):
@@ -264,6 +327,11 @@ def sink_of(node: ast.expr, module: Module) -> Sink:
                 node = above
                 continue
         return Sink("none", "")
+
+
+def _folder(node: ast.expr) -> str:
+    temporary = isinstance(node, ast.Constant) and TEMPORARY.match(str(node.value))
+    return "tempfile" if temporary else _dotted(node)
 
 
 def _name(node: ast.AST | None) -> str:

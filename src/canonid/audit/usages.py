@@ -73,7 +73,12 @@ def is_many(name: str) -> bool:
 
 
 def named(node: ast.AST) -> str:
-    """What an expression is called: the variable, the attribute, the key."""
+    """What an expression is called: the variable, the attribute, the key (`run_id` for "x.run-id")."""
+    name = _called(node)
+    return name if name.isidentifier() else re.sub(r"[.\-]", "_", name)
+
+
+def _called(node: ast.AST) -> str:
     match node:
         case ast.Name(id=name) | ast.Attribute(attr=name):
             return name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import io
+import re
 import tokenize
 from collections.abc import Iterator
 from functools import cached_property
@@ -15,7 +16,7 @@ from canonid.audit.modules import Module
 from canonid.audit.names import Space, resolve, resolve_handed_on
 from canonid.audit.origins import ORIGINS, Origin, origin_of
 from canonid.audit.rule import Rule
-from canonid.audit.sinks import Sink, reason_against, sink_of, top
+from canonid.audit.sinks import Sink, bounding, locks, reason_against, sink_of, top
 from canonid.audit.templates import Field, Template, shown
 from canonid.audit.usages import Use, uses_in
 
@@ -119,6 +120,14 @@ class View:
             node.lineno, self._column(node.lineno, node.col_offset), end_line, self._column(end_line, end)
         )
 
+    def places_of(self, pattern: re.Pattern[str], node: ast.Constant) -> list[Place]:
+        """Where a pattern stands in the source of a text, each on its line."""
+        return [
+            Place(line, spot.start() + 1, line, spot.end() + 1)
+            for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)
+            for spot in pattern.finditer(self.lines[line - 1])
+        ]
+
     def place_of_name(self, node: ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> Place:
         """Where a definition says its name: `def name`, `class Name`."""
         words = {ast.ClassDef: "class ", ast.FunctionDef: "def "}.get(type(node), "async def ")
@@ -166,9 +175,12 @@ class View:
                 for node in ast.walk(text.node):
                     if isinstance(node, ast.Name):
                         found[text.space, node.id] = text.sink
+            if isinstance(text.node, ast.JoinedStr) and (name := bounding(text.node)):
+                found[text.space, name] = Sink("argument", "boundary")
         for call, space in self.module.calls:
-            if any(keyword.arg == "nx" for keyword in call.keywords) or _last(call.func) == "setnx":
-                for argument in call.args:
+            if (call.keywords or len(call.args) > 1) and locks(call):
+                values = [each.value for each in call.keywords if each.arg == "value"]
+                for argument in [*call.args, *values]:
                     if isinstance(argument, ast.Name):
                         found[space, argument.id] = Sink("argument", "lock_token", "set")
         return found

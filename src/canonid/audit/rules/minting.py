@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 
-from canonid.audit.findings import Confidence, Draft, Ignored
+from canonid.audit.findings import Confidence, Draft, Ignored, Place
 from canonid.audit.rule import Rule
 from canonid.audit.sinks import reason_against, top
 from canonid.audit.templates import fields
@@ -14,7 +14,10 @@ from canonid.audit.view import Source, View
 
 NOT_FOR_UUIDS = frozenset({"log line", "file name", "rate limit bucket", "jitter"})
 LIBRARIES = frozenset({"shortuuid", "ulid", "ksuid", "nanoid", "cuid", "objectid", "snowflake", "typeid"})
-SQL = re.compile(r"\b(?:gen_random_uuid|uuid_generate_v[14]|uuidv[47]|newid|newsequentialid)\s*\(\s*\)", re.I)
+SQL = re.compile(
+    r"\b(?:gen_random_uuid|uuid_generate_v(?:1mc|[147])|uuidv[47]|generateuuidv[47]|newid|newsequentialid)\s*\(\s*\)",
+    re.I,
+)
 
 
 class DirectUuid(Rule):
@@ -105,10 +108,16 @@ class SqlUuid(Rule):
 
     @classmethod
     def check(cls, view: View) -> Iterator[Draft | Ignored]:
+        seen: set[Place] = set()
         for node, space in view.module.constants:
             text = node.value
-            if isinstance(text, str) and "(" in text and SQL.search(text):
-                yield view.draft(cls, node, space, "certain", "the database makes an ID of no declared kind")
+            if not isinstance(text, str) or "(" not in text or not SQL.search(text):
+                continue
+            found = view.draft(cls, node, space, "certain", "the database makes an ID of no declared kind")
+            for place in view.places_of(SQL, node) or [found.place]:
+                if place not in seen:
+                    seen.add(place)
+                    yield found._replace(place=place)
 
 
 class StrongSource(Rule):

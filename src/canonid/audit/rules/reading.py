@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from canonid.audit.evaluating import is_made
 from canonid.audit.findings import Confidence, Draft, Ignored
@@ -18,8 +18,11 @@ from canonid.audit.usages import SPAN, Use, is_many, named, names_id
 from canonid.audit.view import View
 
 LISTS = re.compile(r"[,;\s]*")  # what stands between several IDs in one text
-SEPARATOR = re.compile(r"[_\-:./#|@~+$]")
-PREFIX = re.compile(r"([A-Za-z][A-Za-z0-9]{0,19})[_\-:.#/|]")
+SEPARATOR = re.compile(r"[_\-:;./#|@~+$]")
+AFFIX = re.compile(
+    r"[A-Za-z][A-Za-z0-9_\-:.#/|]{0,40}[_\-:.#/|]|[_\-:.#/|][A-Za-z0-9_\-:.#/|]{0,40}[A-Za-z0-9]"
+)
+AFFIX_NAME = re.compile(r"prefix|suffix|marker|separator", re.I)
 KIND = re.compile(r"([a-z][a-z0-9]{2,19})[_\-]")
 SHOWN = re.compile(
     r"(?:^|_)(?:name|title|label|display|short|message|msg|desc|description|summary|caption|text|log|repr|heading"
@@ -36,6 +39,10 @@ PATTERN_NAME = re.compile(
 )
 PATTERNISH = re.compile(r"(?:^|_)(?:re|rx|regex|regexp|pattern|matcher)s?(?:_|$)|Regex|Pattern", re.I)
 REGULAR = re.compile(r"[\\^\[\]()$+*]")
+CHECKS_UUID = re.compile(
+    r"(?:^|[_.])(?:is|valid|validate|check|looks|parse|try|to|as|ensure|coerce)\w*uuid|^uuid_?(?:valid|check|or)",
+    re.I,
+)
 SHAPES = frozenset({"isdigit", "isnumeric", "isdecimal", "isalnum", "isalpha", "isidentifier"})
 LENGTHS = re.compile(r"len|max|min|limit|size|width|digits|chars", re.I)
 
@@ -55,6 +62,7 @@ class Reader(Rule):
 
     category = "reader"
     priority = "P1"
+    of_width: ClassVar[bool] = True  # whether what is read is how wide it is, which W3C says of span IDs
     why = (
         "The format of the ID is written down here a second time, where nobody who changes the first one "
         "looks. It breaks at run time, or worse, goes on with a wrong part."
@@ -69,7 +77,7 @@ class Reader(Rule):
             if found is None or found.node in seen:
                 continue
             seen.add(found.node)
-            reason = "span ID" if SPAN.search(use.name) else found.reason
+            reason = "span ID" if cls.of_width and SPAN.search(use.name) else found.reason
             if reason:
                 yield view.ignored(cls, found.node, use.space, reason)
             else:
@@ -162,6 +170,7 @@ class Split(Reader):
     """An ID taken apart at a separator."""
 
     code = "CID401"
+    of_width = False
     title = "an ID taken apart"
     invalid = (
         "def f(thread_id): return thread_id.split('_')[1]",
@@ -169,6 +178,8 @@ class Split(Reader):
         "def f(run_id):\n    parts = run_id.split('_')\n    if len(parts) != 3: raise ValueError",
         "import re\ndef f(job_id): return re.split('[-_]', job_id)[0]",
         "def f(event): head, _, tail = str(event['user_id']).partition(':')",
+        "def f(video_id):\n    parts: list[str] = video_id.split(';')\n    if len(parts) < 3: raise",
+        "def f(trace_id): return trace_id.split('-')[1]",
     )
     valid = (
         "def f(user_ids): return user_ids.split(',')",
@@ -195,11 +206,16 @@ class Split(Reader):
     @classmethod
     def _taken(cls, view: View, use: Use, call: ast.Call, how: str, separator: ast.expr) -> Reading | None:
         between = texts_of(separator)
-        if how != "re.split" and between and LISTS.fullmatch(between[0]):
+        parts, apart = parts_expected(view, call, use.space)
+        if (
+            how != "re.split"
+            and between
+            and LISTS.fullmatch(between[0])
+            and not (parts and ";" in between[0])
+        ):
             return Reading(call, "likely", "", reason="list of IDs")
         if told(view, call):
             return Reading(call, "likely", "", reason="log line")
-        parts, apart = parts_expected(view, call, use.space)
         most = argument(call, 1, "maxsplit") if how in ("split", "rsplit") else None
         shape = ", ".join([ast.unparse(each) for each in (separator, most) if each is not None])
         shape = f"{how}({shape})".replace("'", '"')
@@ -216,7 +232,7 @@ def parts_expected(view: View, call: ast.expr, space: Space) -> tuple[str, bool]
     match above:
         case ast.Assign(targets=[ast.Name(id=name)], value=value) if value is call:
             return _parts_named(view, name, space, call)
-        case ast.NamedExpr(target=ast.Name(id=name)):
+        case ast.NamedExpr(target=ast.Name(id=name)) | ast.AnnAssign(target=ast.Name(id=name)):
             return _parts_named(view, name, space, call)
     return _parts_used(view, call)
 
@@ -281,6 +297,7 @@ class Prefix(Reader):
     """The beginning, the end or a piece of an ID tested or cut off."""
 
     code = "CID402"
+    of_width = False
     title = "a prefix of an ID tested"
     invalid = (
         "def f(x_id): return x_id.startswith('thread_')",
@@ -288,6 +305,9 @@ class Prefix(Reader):
         "def f(self): return '_' in self.run_id",
         "def f(run_id): return run_id.replace('run_', '')",
         "def f(thread): return thread.startswith('thread_')",
+        "def f(event): return event['resource.id'].replace('acme.run.', '')",
+        "def f(unique_id, serial): return unique_id.replace(f'{serial}_', '')",
+        "def f(user_id, marker): return user_id.rfind(marker)",
     )
     valid = (
         "def f(path): return path.startswith('run_')",
@@ -321,10 +341,10 @@ class Prefix(Reader):
             )
         if how in ("removeprefix", "removesuffix"):
             return Reading(call, sure(use), f"a part of {use.name} is cut off", _shape(how, texts))
-        if how in ("find", "index", "rfind", "rindex") and texts and SEPARATOR.search(texts[0]):
+        if how in ("find", "index", "rfind", "rindex") and (not texts or SEPARATOR.search(texts[0])):
             return Reading(call, "likely", f"{use.name} is searched for its parts", _shape(how, texts))
-        taken_out = how == "replace" and len(call.args) == 2 and texts_of(call.args[1]) == [""]
-        if taken_out and texts and PREFIX.fullmatch(texts[0]):
+        taken_out = how == "replace" and len(call.args) > 1 and texts_of(call.args[1]) == [""]
+        if taken_out and _is_affix(call.args[0]):
             return Reading(call, "likely", f"a part of {use.name} is cut off", _shape(how, texts))
         return None
 
@@ -362,6 +382,18 @@ class Prefix(Reader):
                 yield drafted(
                     cls, view, Reading(call, "question", message, _shape(func.attr, [prefix[0]])), space
                 )
+
+
+def _is_affix(node: ast.expr) -> bool:
+    """Whether it is what an ID begins or ends with: `"run_"`, `f"{serial}-"`, `RUN_PREFIX`."""
+    match node:
+        case ast.Constant(value=str() as text):
+            return AFFIX.fullmatch(text) is not None
+        case ast.JoinedStr(values=[*_, ast.Constant(value=str() as text)]):
+            return SEPARATOR.search(text[-1:]) is not None
+        case ast.JoinedStr(values=[ast.Constant(value=str() as text), *_]):
+            return SEPARATOR.match(text) is not None
+    return AFFIX_NAME.search(named(node)) is not None
 
 
 def _shape(how: str, texts: list[str]) -> str:
@@ -444,6 +476,7 @@ class Pattern(Reader):
         "import re\nRUN_ID_RE = re.compile(r'run_(\\d+)')",
         "UUID4 = r'[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}'",
         "def f(thread_id): return NAME_PATTERN.fullmatch(thread_id)",
+        "def f(text): return RUN_ID_RE.match(text)",
         "class A:\n    user_id: str = Field(pattern='^usr_[a-z0-9]+$')",
     )
     valid = (
@@ -455,6 +488,7 @@ class Pattern(Reader):
     @classmethod
     def check(cls, view: View) -> Iterator[Draft | Ignored]:
         yield from super().check(view)
+        yield from cls._matched(view)
         for node, space in view.module.constants:
             found = cls._describes(view, node, space)
             if found is not None:
@@ -485,6 +519,24 @@ class Pattern(Reader):
             message = f"{use.name} is changed by a regular expression"
             return Reading(call, "likely" if cut else "question", message, shape)
         return Reading(call, sure(use), f"{use.name} is matched with a regular expression", shape)
+
+    @classmethod
+    def _matched(cls, view: View) -> Iterator[Draft]:
+        """`RUN_ID_RE.match(text)`: the pattern says that it is an ID, whatever it is called."""
+        uses = {use.whole for use in view.uses}
+        for call, space in view.module.calls:
+            func = call.func
+            if not isinstance(func, ast.Attribute) or func.attr not in MATCHES or not call.args:
+                continue
+            pattern, text = func.value, call.args[0]
+            if named(pattern) in ("re", "regex") and len(call.args) > 1:
+                pattern, text = call.args[0], call.args[1]
+            if text in uses or not PATTERN_NAME.search(named(pattern)) or func.attr in ("sub", "subn"):
+                continue
+            shape = compiled_from(pattern, space)
+            yield drafted(
+                cls, view, Reading(call, "likely", "an ID is matched with a regular expression", shape), space
+            )
 
     @classmethod
     def _describes(cls, view: View, node: ast.Constant, space: Space) -> Reading | None:
@@ -577,6 +629,7 @@ class ParsedUuid(Reader):
         "import uuid\ndef f(user_id): return uuid.UUID(user_id)",
         "from uuid import UUID\ndef f(row): return UUID(str(row['id']))",
         "import uuid\ndef f(value): run_id = uuid.UUID(value)",
+        "import uuid\ndef is_valid_uuid(value): return bool(uuid.UUID(value))",
     )
     valid = (
         "import uuid\ndef f(run_id): return isinstance(run_id, uuid.UUID)",
@@ -604,9 +657,17 @@ class ParsedUuid(Reader):
                 found = Reading(call, "certain", f"{use.name} has to be a UUID here", "UUID")
             elif names_id(goes.name) and not is_many(goes.name) and from_elsewhere(text):
                 found = Reading(call, "likely", f"{goes.name} has to be a UUID here", "UUID")
+            elif isinstance(text, ast.Name) and _is_checked(text, space):
+                found = Reading(call, "likely", f"{text.id} has to be a UUID here", "UUID")
             else:
                 continue
             yield drafted(cls, view, found, space)
+
+
+def _is_checked(node: ast.Name, space: Space) -> bool:
+    """Whether it is what a function such as `is_uuid` is given, or what may be an ID: `id_or_name`."""
+    given = any(binding.how == "parameter" for binding in space.bindings.get(node.id, ()))
+    return node.id.startswith("id_or_") or (given and CHECKS_UUID.search(space.symbol) is not None)
 
 
 def from_elsewhere(node: ast.expr) -> bool:
@@ -645,7 +706,11 @@ class Form(Reader):
             return None
         call, how = called
         if how in SHAPES:
-            digits = use.plain and how in ("isdigit", "isnumeric", "isdecimal")
+            digits = (
+                use.plain
+                and not use.name.endswith("identifier")
+                and how in ("isdigit", "isnumeric", "isdecimal")
+            )
             message = f"{use.name} is read by its characters"
             return Reading(call, "likely" if digits else "question", message, f"{how}()")
         if (

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+import math
 import re
 from collections.abc import Iterator
 from typing import ClassVar
 
 from canonid.audit.evaluating import is_id_name
 from canonid.audit.findings import Category, Confidence, Draft, Ignored
+from canonid.audit.modules import Module
 from canonid.audit.names import Space
 from canonid.audit.rule import Rule
 from canonid.audit.rules.building import against, judged
@@ -16,6 +18,17 @@ from canonid.audit.sinks import Sink, reason_against, sink_of, top
 from canonid.audit.templates import Field, Template, birthday, fields
 from canonid.audit.view import View
 
+WHOLE = frozenset({"hex32", "hex36"})  # what a UUID's text has
+WHOLE_BASE64 = frozenset({"hex22", "hex24"})
+# What `uuid.UUID` gives a part of itself as, with its bits.
+PARTS = {
+    "time_low": 32.0,
+    "time_mid": 16.0,
+    "time_hi_version": 12.0,
+    "clock_seq": 14.0,
+    "node": 48.0,
+    "fields": 64.0,
+}
 WIDE = frozenset({"hex32", "hex40", "hex64"})  # digits of a digest that are as good as all of them
 AMOUNT = re.compile(r"^(?:n|num|number|count|total|len|max|min|least)_|_(?:count|len|size)_", re.I)
 MIXED = frozenset({"uuid", "strong", "random", "hash"})  # one of them beside a time keeps two apart
@@ -37,11 +50,20 @@ class Truncated(Rule):
         "import uuid\nrun_id = uuid.uuid4().hex[:8]",
         "import uuid\nshort_id = str(uuid.uuid4()).split('-')[0]",
         "import hashlib\nblock_id = hashlib.sha256(data).hexdigest()[:12]",
+        "import uuid\norder_id = uuid.uuid4().int % 10**8",
+        "import uuid\nrow_id = uuid.uuid4().int & 0x7FFFFFFF",
+        "import uuid\njob_id = uuid.uuid4().time_low",
     )
-    valid = ("logger.info(user_id[:8])", "import uuid\nnonce = uuid.uuid4().hex[:16]")
+    valid = (
+        "logger.info(user_id[:8])",
+        "import uuid\nnonce = uuid.uuid4().hex[:16]",
+        "import uuid\nrun_id = uuid.uuid4().hex[:32]",
+        "import base64, uuid\nrun_id = base64.urlsafe_b64encode(uuid.uuid4().bytes)[:22]",
+    )
 
     @classmethod
     def check(cls, view: View) -> Iterator[Draft | Ignored]:
+        yield from cls._numbers(view)
         for node, space in view.module.subscripts:
             if not isinstance(node.ctx, ast.Load) or not isinstance(
                 node.slice, ast.Slice | ast.Constant | ast.UnaryOp
@@ -53,6 +75,8 @@ class Truncated(Rule):
             if len(template) != 1 or not isinstance(template[0], Field) or not template[0].cut:
                 continue
             field = template[0]
+            if field.name in (WHOLE_BASE64 if "b64encode(" in ast.unparse(node.value) else WHOLE):
+                continue
             sink = view.goes_to(node)
             if field.kind not in ("uuid", "strong", "hash") or (field.kind != "uuid" and not sink.is_id):
                 continue
@@ -65,12 +89,90 @@ class Truncated(Rule):
                 confidence = "question"
             yield view.draft(cls, node, space, confidence, _risk(field), template)
 
+    @classmethod
+    def _numbers(cls, view: View) -> Iterator[Draft | Ignored]:
+        """A UUID as a number, of which a part is kept: `uuid4().int % 1000`, `uuid4().time_low`."""
+        made: list[tuple[ast.expr, Space]] = [
+            (source.node, source.space)
+            for source in view.sources
+            if source.origin.kind == "uuid" and source.called
+        ]
+        made += [
+            (reference.value, space)
+            for reference, space in view.module.references
+            if isinstance(reference, ast.Attribute)
+            and (reference.attr == "int" or reference.attr in PARTS)
+            and isinstance(reference.value, ast.Name)
+        ]
+        for node, space in made:
+            cut = _cut_number(node, view.module)
+            if cut is None:
+                continue
+            template = view.evaluator.template(node, space)
+            if len(template) != 1 or not isinstance(template[0], Field) or template[0].kind != "uuid":
+                continue
+            sink = view.goes_to(cut)
+            if (reason := reason_against(sink)) is not None:
+                yield view.ignored(cls, cut, space, reason)
+                continue
+            left = _bits_left(cut, template[0].bits)
+            field = template[0]._replace(name=f"{template[0].name}_part", bits=left, cut=True)
+            yield view.draft(cls, cut, space, "certain" if sink.is_id else "likely", _risk(field), (field,))
+
+
+def _cut_number(node: ast.expr, module: Module) -> ast.expr | None:
+    """The expression that keeps a part of the number that a UUID is."""
+    while True:
+        above = module.above.get(node)
+        match above:
+            case ast.Attribute(attr=attr) if attr in PARTS:
+                return above
+            case ast.Attribute(attr="int" | "hex" | "bytes"):
+                node = above
+            case ast.Call(func=ast.Name(id="int" | "str" | "abs"), args=[first, *_]) if first is node:
+                node = above
+            case ast.BinOp(left=left, op=ast.Mod() | ast.BitAnd() | ast.RShift()) if left is node:
+                return above
+            case _:
+                return None
+
+
+def _bits_left(cut: ast.expr, bits: float) -> float:
+    if isinstance(cut, ast.Attribute):
+        return min(bits, PARTS[cut.attr])
+    assert isinstance(cut, ast.BinOp)
+    number = _value(cut.right)
+    if number is None or number < 1:
+        return min(bits, 64.0)
+    if isinstance(cut.op, ast.RShift):
+        return max(1.0, bits - number)
+    return min(bits, math.log2(number) if isinstance(cut.op, ast.Mod) else float(number.bit_count()))
+
+
+def _value(node: ast.AST) -> int | None:
+    """Of a number, or of a power, a shift or a difference of such."""
+    match node:
+        case ast.Constant(value=int() as number):
+            return number
+        case ast.BinOp(left=left, op=op, right=right):
+            first, second = _value(left), _value(right)
+            if first is None or second is None or not 0 <= second < 256:
+                return None
+            match op:
+                case ast.Pow():
+                    return int(first**second)
+                case ast.LShift():
+                    return first << second
+                case ast.Sub():
+                    return first - second
+    return None
+
 
 def _risk(field: Field) -> str:
     if field.name.startswith(("uuid1", "uuid6", "uuid7")) or (field.kind == "uuid" and not field.bits):
         return "what is left of this UUID is a time: whatever is made in the same moment has the same ID"
-    if field.kind == "hash":
-        return f"only a part of a digest is kept ({field.name})"
+    if field.kind == "hash" or (field.name.endswith("_part") and field.bits >= 122):
+        return f"only a part of it is kept ({field.name})"
     return f"{field.bits:.0f} bits are left: {birthday(field.bits)}"
 
 
@@ -281,7 +383,10 @@ class Address(_Weak):
     @classmethod
     def stands(cls, view: View, node: ast.expr, sink: Sink) -> bool:
         """Remembering an object while it is there."""
-        kept = isinstance(view.module.above.get(node), ast.SetComp | ast.Set | ast.DictComp | ast.Dict)
+        above = view.module.above.get(node)
+        kept = isinstance(above, ast.SetComp | ast.Set | ast.DictComp) or (
+            isinstance(above, ast.Dict) and node in above.keys
+        )
         return kept or (sink.how == "argument" and sink.into.endswith((".add", ".append")))
 
 
