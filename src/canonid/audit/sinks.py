@@ -15,7 +15,7 @@ How = Literal["name", "argument", "key", "returned", "handed", "compared", "told
 CONVERSIONS = frozenset({"str", "int", "repr", "hex", "bytes", "format", "UUID", "round", "abs", "b64encode"})
 PATHS = frozenset({"join", "joinpath", "with_suffix", "with_name", "Path", "PurePath"})
 WITH_NAME = frozenset(  # functions that take a name, and last what it stands for
-    {"setdefault", "get", "pop", "getattr", "setattr", "getenv", "set", "append", "add"}
+    {"setdefault", "get", "pop", "getattr", "setattr", "getenv", "set", "append", "add", "parametrize"}
 )
 TYPE = re.compile(r"^[A-Z]\w*[a-z](?:Id|ID|Uuid|UUID)$")
 CUTTERS = frozenset({"split", "rsplit", "partition", "rpartition", "join"})
@@ -36,7 +36,12 @@ class Sink(NamedTuple):
         """Whether it is called an ID there."""
         if self.how == "returned":
             return is_id_name(self.name) or MAKES_ID.search(self.name) is not None or self.into != ""
-        return is_id_name(self.name)
+        return is_id_name(self.plain_name)
+
+    @property
+    def plain_name(self) -> str:
+        """The name, that of a constant in small letters: run_id for RUN_ID."""
+        return self.name.lower() if self.name.isupper() else self.name
 
     @property
     def is_code(self) -> bool:
