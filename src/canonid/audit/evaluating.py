@@ -6,6 +6,7 @@ import ast
 import math
 import re
 from collections.abc import Sequence
+from functools import cached_property, lru_cache
 
 from canonid.audit.names import Binding, Space, resolve
 from canonid.audit.origins import HASHES, Origin, origin_of
@@ -13,9 +14,9 @@ from canonid.audit.templates import GENERATED, Field, Template, cut_to, fields, 
 
 DEEP = 12  # expressions within expressions and functions, followed this far
 ID_NAME = re.compile(
-    r"(?:^|_)(?:u?id|guid|uuid|oid|pk|ident|identifier|id[s]?_?hex|ulid)s?(?:_str|_hex)?$"
+    r"(?:^|[_.:-])(?:u?id|guid|uuid|oid|pk|ident|identifier|id[s]?_?hex|ulid)s?(?:_str|_hex)?$"
     r"|[a-z](?:Id|ID|Uuid|UUID|Guid|GUID)s?$"
-    r"|^(?:ID|UUID|GUID)$",
+    r"|(?:^|[.:-])(?:Id|ID|UUID|GUID)$",
 )
 UNCHANGED = frozenset(
     {"str", "repr", "int", "round", "abs", "format", "hex", "bytes", "bin", "floor", "ceil", "float", "UUID"}
@@ -28,20 +29,25 @@ SAME_METHODS = frozenset(
 SAME_ATTRIBUTES = frozenset(
     {"hex", "int", "bytes", "urn", "str", "microsecond", "timestamp", "time", "node", "fields", "bytes_le"}
 )
+SIFTING = frozenset({"builtins.filter", "builtins.map"})
 PERCENT = re.compile(r"%(?:\((\w+)\))?[#0\- +]*(?:\d+|\*)?(?:\.\d+)?[diouxXeEfFgGcrsa%]")
 BRACES = re.compile(r"\{\{|\}\}|\{([^{}:!]*)(?:![rsa])?(?::[^{}]*)?\}")
 
 
+@lru_cache(maxsize=20_000)
 def is_id_name(name: str) -> bool:
     """Whether things of this name are IDs: thread_id, connectionId, uuid, pk."""
     return ID_NAME.search(name) is not None
 
 
 class Evaluator:
-    """Templates of expressions in one module. `functions` are the module's own, by symbol."""
+    """Templates of expressions in one module. `functions` are its own, by symbol."""
 
-    def __init__(self, functions: dict[str, tuple[ast.AST, Space]]) -> None:
+    def __init__(
+        self, functions: dict[str, tuple[ast.AST, Space]], calls: Sequence[tuple[ast.Call, Space]]
+    ) -> None:
         self._functions = functions
+        self._calls = calls
         self._running: set[int] = set()
 
     def template(self, node: ast.AST, space: Space, deep: int = DEEP) -> Template:
@@ -70,9 +76,10 @@ class Evaluator:
                 return self.template(value, space, deep)
             case ast.BinOp(left=left, op=ast.Add(), right=right):
                 return self._sum(left, right, space, deep)
-            case ast.BinOp(left=ast.Constant(value=str() as form), op=ast.Mod(), right=right):
-                return self._percent(form, right, space, deep)
             case ast.BinOp(left=left, op=op, right=right):
+                form = self._form(left, space) if isinstance(op, ast.Mod) else None
+                if form is not None:
+                    return self._percent(form, right, space, deep)
                 return self._arithmetic(left, op, right, space, deep)
             case ast.Await(value=value) | ast.NamedExpr(value=value) | ast.Starred(value=value):
                 return self.template(value, space, deep)
@@ -91,9 +98,20 @@ class Evaluator:
         return (unknown(node),)
 
     def _either(self, nodes: Sequence[ast.AST], space: Space, deep: int) -> Template:
-        """Of several, the one that is made here."""
+        """Of several, the one that is made here, or else one that is put together."""
         found = [self.template(node, space, deep) for node in nodes]
-        return next((each for each in found if is_made(each)), found[-1])
+        return next(
+            (each for each in found if is_made(each)),
+            next((each for each in found if len(each) > 1), found[-1]),
+        )
+
+    def _form(self, node: ast.AST, space: Space) -> str | None:
+        """The text that `%` or `format` fills in: as it stands, or by the one name that it has."""
+        if isinstance(node, ast.Name):
+            found = space.find(node.id, node.lineno)
+            binding = found[1][0] if found is not None and len(found[1]) == 1 else None
+            node = binding.node if binding is not None and binding.node is not None else node
+        return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
 
     def _sum(self, left: ast.AST, right: ast.AST, space: Space, deep: int) -> Template:
         first, second = self.template(left, space, deep), self.template(right, space, deep)
@@ -213,7 +231,7 @@ class Evaluator:
     def _made_by(self, origin: Origin, target: str, node: ast.Call, space: Space, deep: int) -> Field:
         kind, name, strength = origin
         if strength is None:
-            strength = drawn_bits(target, node)
+            strength = drawn_bits(target, node, space)
         return Field(kind, name, strength)
 
     def _hashed(self, node: ast.Call, space: Space, deep: int) -> Field:
@@ -227,8 +245,8 @@ class Evaluator:
 
     def _method(self, node: ast.Call, func: ast.Attribute, space: Space, deep: int) -> Template | None:
         name = func.attr
-        if name == "format" and isinstance(func.value, ast.Constant) and isinstance(func.value.value, str):
-            return self._format(func.value.value, node, space, deep)
+        if name == "format" and (form := self._form(func.value, space)) is not None:
+            return self._format(form, node, space, deep)
         if name == "join" and node.args:
             return self._joined(func.value, node.args[0], space, deep)
         if name in ("split", "rsplit", "partition"):
@@ -241,10 +259,10 @@ class Evaluator:
         return None
 
     def _joined(self, between: ast.AST, items: ast.AST, space: Space, deep: int) -> Template:
-        if isinstance(items, ast.List | ast.Tuple):
+        if (elements := self._elements(items, space)) is not None:
             separator = self.template(between, space, deep)
             parts: list[Template] = []
-            for number, item in enumerate(items.elts):
+            for number, item in enumerate(elements):
                 parts += [separator] if number else []
                 parts.append(self.template(item, space, deep))
             return joined(parts)
@@ -262,6 +280,36 @@ class Evaluator:
             return (unknown(items),)
         return self.template(items, space, deep)
 
+    def _elements(self, items: ast.AST, space: Space) -> list[ast.expr] | None:
+        """What stands in a list, or in the one list that a name stands for, with what is appended to it."""
+        if isinstance(items, ast.Call) and len(items.args) == 2 and resolve(items.func, space) in SIFTING:
+            items = items.args[1]
+        if isinstance(items, ast.List | ast.Tuple):
+            return items.elts
+        if not isinstance(items, ast.Name):
+            return None
+        found = space.find(items.id, items.lineno)
+        if found is None or found[0] is not space or sum(each.how != "grown" for each in found[1]) != 1:
+            return None
+        first, *grown = [each.node for each in found[1]]
+        if not isinstance(first, ast.List | ast.Tuple):
+            return None
+        elements = [*first.elts, *self._appended.get((space, items.id), ())]
+        for each in grown:
+            if isinstance(each, ast.AugAssign) and isinstance(each.value, ast.List | ast.Tuple):
+                elements += each.value.elts
+        return sorted(elements, key=lambda each: (each.lineno, each.col_offset)) if elements else None
+
+    @cached_property
+    def _appended(self) -> dict[tuple[Space, str], list[ast.expr]]:
+        """What is appended to a list, by its name."""
+        found: dict[tuple[Space, str], list[ast.expr]] = {}
+        for call, space in self._calls:
+            match call:
+                case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr="append"), args=[added]):
+                    found.setdefault((space, name), []).append(added)
+        return found
+
     def _next(self, counter: ast.AST, space: Space) -> Template:
         if isinstance(counter, ast.Call) and resolve(counter.func, space) == "itertools.count":
             return (Field("counter", "counter"),)
@@ -270,15 +318,12 @@ class Evaluator:
         return (unknown(counter),)
 
     def _attribute(self, node: ast.Attribute, space: Space, deep: int) -> Template:
-        if isinstance(node.value, ast.Name) and node.value.id in ("self", "cls"):
-            owner = space.enclosing_class()
-            bindings = (
-                [] if owner is None else owner.bindings.get(node.attr, []) + owner.fields.get(node.attr, [])
-            )
+        if (owner := owner_of(node, space)) is not None:
+            bindings = owner.bindings.get(node.attr, []) + owner.fields.get(node.attr, [])
             if any(binding.how == "grown" for binding in bindings):
                 return (Field("counter", "counter"),)
             values = [each for each in bindings if each.how == "value" and each.node is not None]
-            if len(values) == 1 and len(bindings) == 1 and owner is not None and values[0].node is not None:
+            if len(values) == 1 and len(bindings) == 1 and values[0].node is not None:
                 found = self.template(values[0].node, owner, deep)
                 if not is_id_name(node.attr) or not is_made(found):
                     return found if is_made(found) or is_plain(found) else (unknown(node),)
@@ -315,14 +360,39 @@ class Evaluator:
             return (unknown(node),)
         where, bindings = found
         if any(binding.how == "grown" for binding in bindings):
-            return (Field("counter", "counter"),)
+            return self._grown(bindings, node, where, deep)
         binding = reaching(bindings, node, where is space)
         if binding is None or binding.how != "value" or binding.node is None:
             return (unknown(node),)
         value = self.template(binding.node, where, deep)
-        if is_id_name(node.id) and is_made(value):
+        if is_made(value):
             return value
-        return value if is_made(value) or is_plain(value) else (unknown(node),)
+        fixed = is_plain(value) and (isinstance(binding.node, ast.Constant) or not is_id_name(node.id))
+        return value if fixed else (unknown(node),)
+
+    def _grown(self, bindings: Sequence[Binding], node: ast.Name, where: Space, deep: int) -> Template:
+        """A text that is put together in steps, or else a counter."""
+        steps = [each for each in bindings if each.line < node.lineno]
+        start = next((number for number, each in reversed([*enumerate(steps)]) if each.how == "value"), None)
+        first = steps[start].node if start is not None else None
+        if start is None or first is None or not _is_text(first):
+            return (Field("counter", "counter"),)
+        added = [each.node.value for each in steps[start + 1 :] if isinstance(each.node, ast.AugAssign)]
+        return joined([self.template(each, where, deep) for each in [first, *added]])
+
+
+def _is_text(node: ast.AST) -> bool:
+    match node:
+        case ast.JoinedStr() | ast.Constant(value=str()):
+            return True
+        case ast.BinOp(left=left, op=ast.Add() | ast.Mod()):
+            return _is_text(left)
+        case (
+            ast.Call(func=ast.Name(id="str"))
+            | ast.Call(func=ast.Attribute(attr="format" | "join" | "hexdigest"))
+        ):
+            return True
+    return False
 
 
 def reaching(bindings: Sequence[Binding], node: ast.Name, same: bool) -> Binding | None:
@@ -333,6 +403,18 @@ def reaching(bindings: Sequence[Binding], node: ast.Name, same: bool) -> Binding
         return None
     above = [each for each in bindings if each.line < node.lineno]
     return above[-1] if above else None
+
+
+def owner_of(node: ast.Attribute, space: Space) -> Space | None:
+    """The class whose attribute it is: `self.x`, `type(self).x`, or by its own name in its methods."""
+    match node.value:
+        case ast.Name(id=name):
+            return space.named_class(name)
+        case ast.Attribute(value=ast.Name(id="self"), attr="__class__"):
+            return space.enclosing_class()
+        case ast.Call(func=ast.Name(id="type"), args=[ast.Name(id="self")]):
+            return space.enclosing_class()
+    return None
 
 
 def is_made(template: Template) -> bool:
@@ -350,17 +432,8 @@ def is_counter(node: ast.AST, space: Space) -> bool:
     if isinstance(node, ast.Name):
         found = space.find(node.id)
         bindings, where = (found[1], found[0]) if found else ([], space)
-    elif (
-        isinstance(node, ast.Attribute)
-        and isinstance(node.value, ast.Name)
-        and node.value.id in ("self", "cls")
-    ):
-        owner = space.enclosing_class()
-        bindings, where = (
-            ([], space)
-            if owner is None
-            else (owner.bindings.get(node.attr, []) + owner.fields.get(node.attr, []), owner)
-        )
+    elif isinstance(node, ast.Attribute) and (owner := owner_of(node, space)) is not None:
+        bindings, where = owner.bindings.get(node.attr, []) + owner.fields.get(node.attr, []), owner
     else:
         return False
     return any(
@@ -434,20 +507,19 @@ def _takes_dashes(node: ast.Call) -> bool:
     return isinstance(node.func, ast.Attribute) and node.func.attr == "replace" and values == ["-", ""]
 
 
-def drawn_bits(target: str, node: ast.Call) -> float:
+def drawn_bits(target: str, node: ast.Call, space: Space) -> float:
     """Bits of one call of a generator of random values, from its arguments where they are plain."""
     short = target.rpartition(".")[2]
-    numbers = [each.value if isinstance(each, ast.Constant) else None for each in node.args]
-    named = {each.arg: each.value.value for each in node.keywords if isinstance(each.value, ast.Constant)}
-    first = numbers[0] if numbers else named.get("nbytes", named.get("k"))
-    size = first if isinstance(first, int) and not isinstance(first, bool) else None
+    numbers = [_plain_number(each, space) for each in node.args]
+    named = {each.arg: _plain_number(each.value, space) for each in node.keywords}
+    size = numbers[0] if numbers else named.get("nbytes", named.get("k", named.get("length")))
     if short in ("token_hex", "token_bytes", "token_urlsafe", "urandom", "randbytes"):
         return 8.0 * (size if size is not None else 32)
     if short in ("getrandbits", "randbits"):
         return float(size or 32)
     if short in ("randint", "randrange") and len(numbers) > 1:
         low, high = numbers[0], numbers[1]
-        if isinstance(low, int) and isinstance(high, int) and high > low:
+        if low is not None and high is not None and high > low:
             return math.log2(high - low + 1)
         return 30.0
     if short in ("randrange", "randbelow") and size:
@@ -455,11 +527,56 @@ def drawn_bits(target: str, node: ast.Call) -> float:
     if short == "get_random_string":
         return 5.95 * (size or 12)
     if short in ("choices", "sample"):
-        times = named.get("k", numbers[1] if len(numbers) > 1 else None)
-        return 5.17 * (times if isinstance(times, int) else 8)
+        return 5.17 * (named.get("k", numbers[1] if len(numbers) > 1 else None) or 8)
     if short == "choice":
         return 5.17
     return 53.0 if short in ("random", "uniform") else 30.0
+
+
+def _plain_number(node: ast.AST, space: Space) -> int | None:
+    """A whole number that stands in the code, also as a constant or the default of a parameter."""
+    match node:
+        case ast.Constant(value=bool()):
+            return None
+        case ast.Constant(value=int() as number):
+            return number
+        case ast.BinOp(left=left, op=ast.Pow() | ast.Mult() | ast.Sub() | ast.FloorDiv() as op, right=right):
+            first, second = _plain_number(left, space), _plain_number(right, space)
+            if first is None or second is None:
+                return None
+            if isinstance(op, ast.Pow):
+                return first**second if 0 <= second <= 64 and abs(first) <= 1 << 16 else None
+            if isinstance(op, ast.FloorDiv):
+                return first // second if second else None
+            return first * second if isinstance(op, ast.Mult) else first - second
+        case ast.Name(id=name):
+            found = space.find(name, node.lineno)
+            if found is None or len(found[1]) != 1:
+                return None
+            where, (binding,) = found
+            if binding.how == "parameter":
+                return _number(_default(where.node, name))
+            return _number(binding.node) if binding.how == "value" else None
+    return None
+
+
+def _default(function: ast.AST, name: str) -> ast.AST | None:
+    """What a parameter is where a call doesn't give it."""
+    arguments = getattr(function, "args", None)
+    if not isinstance(arguments, ast.arguments):
+        return None
+    positional = [*arguments.posonlyargs, *arguments.args]
+    for argument, default in zip(reversed(positional), reversed(arguments.defaults), strict=False):
+        if argument.arg == name:
+            return default
+    return next(
+        (
+            default
+            for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+            if argument.arg == name
+        ),
+        None,
+    )
 
 
 def counted(comprehension: ast.GeneratorExp | ast.ListComp) -> int | None:

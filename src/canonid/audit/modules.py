@@ -159,7 +159,7 @@ class Module:
                 how = Binding("grown", node, line=node.lineno)
                 if isinstance(target, ast.Name):
                     space.bind(target.id, how)
-                elif _is_own(target):
+                elif _is_own(target, space):
                     _bind_field(target, how, space)
             case ast.For(target=target) | ast.AsyncFor(target=target) | ast.comprehension(target=target):
                 _bind_target(target, None, space)
@@ -255,16 +255,15 @@ def _bind_target(target: ast.AST, value: ast.AST | None, space: Space) -> None:
             _bind_target(element, each, space)
     elif isinstance(target, ast.Starred):
         _bind_target(target.value, None, space)
-    elif _is_own(target):
+    elif _is_own(target, space):
         _bind_field(target, Binding("value" if value is not None else "other", value, line=line), space)
 
 
-def _is_own(target: ast.AST) -> bool:
-    return (
-        isinstance(target, ast.Attribute)
-        and isinstance(target.value, ast.Name)
-        and target.value.id in ("self", "cls")
-    )
+def _is_own(target: ast.AST, space: Space) -> bool:
+    """Whether it is an attribute of the class that this is in: `self.x`, or by its own name."""
+    if not isinstance(target, ast.Attribute) or not isinstance(target.value, ast.Name):
+        return False
+    return space.named_class(target.value.id) is not None
 
 
 def _bind_field(target: ast.AST, binding: Binding, space: Space) -> None:

@@ -54,6 +54,13 @@ class Space:
             space = space.above
         return space
 
+    def named_class(self, name: str) -> Space | None:
+        """The class that `self`, `cls` or its own name stands for in its methods."""
+        owner = self.enclosing_class()
+        if owner is None or name in ("self", "cls"):
+            return owner
+        return owner if isinstance(owner.node, ast.ClassDef) and owner.node.name == name else None
+
     def find(self, name: str, line: int = 0) -> tuple[Space, list[Binding]] | None:
         """Where a name that is used on a line here was bound.
 
@@ -105,9 +112,8 @@ def _resolve_name(node: ast.Name, space: Space, deep: int) -> str:
     texts = [binding.text for binding in bindings if binding.how == "import"]
     if texts:
         # With `try: from fast import uuid4 / except ImportError: from uuid import uuid4` it is the last one.
-        return (
-            texts[-1] if all(each.how in ("import", "other") or _is_none(each) for each in bindings) else ""
-        )
+        others = [each for each in bindings if each.how not in ("import", "other")]
+        return texts[-1] if all(_is_none(each) or _stands_in(each, where) for each in others) else ""
     if len(bindings) > 1:
         return ""
     (binding,) = bindings
@@ -116,6 +122,12 @@ def _resolve_name(node: ast.Name, space: Space, deep: int) -> str:
     if binding.how == "value" and binding.node is not None:
         return resolve_handed_on(binding.node, where, deep - 1)
     return ""
+
+
+def _stands_in(binding: Binding, space: Space) -> bool:
+    """Whether a function is defined where an import may fail: further in than what is there in any case."""
+    inside = getattr(binding.node, "col_offset", 0) > 0
+    return binding.how == "definition" and inside and isinstance(space.node, ast.Module)
 
 
 def _is_none(binding: Binding) -> bool:

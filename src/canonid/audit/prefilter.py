@@ -25,7 +25,8 @@ _MAKES = (
 # A function named after an ID returns one that it makes.
 _RETURNS = rb"\((?:(?!\n\s*(?:async )?def )[\s\S]){0,4000}?(?:return|yield)\b\s*\(?\s*[^\n]*?" + _MAKES
 _RETURNED = (
-    rb"def (?:\w*_)?(?:[ug]?u?id|oid|pk|ident|identifier|ulid)s?(?:_str|_hex)?" + _RETURNS,
+    rb"def (?:\w*_)?(?:[ug]?u?id|oid|pk|ident|identifier|ulid)s?(?:_str|_hex|_(?:for|from|of|with|base)\w*)?"
+    + _RETURNS,
     rb"def \w*[a-z](?:Id|ID|Uuid|Guid)s?" + _RETURNS,
 )
 _GATHERED = rb"identifiers?[\"']?\s*[=:]\s*[\[{(]"
@@ -90,6 +91,26 @@ _PATTERNS = [
         *[name + _GETS + rb"[^\n]*?" + _MAKES for name in _NAMES],
     )
 ]
+
+
+# What a test writes out as an ID: a UUID, or a text with a digit or a separator under such a name.
+_WRITTEN = [
+    re.compile(pattern)
+    for pattern in (
+        *[
+            name
+            + rb"(?:[\"'\])]*\s*(?::[^=\n]{1,40})?=?=|[\"']\s*[:,])\s*[\[({]?\s*"
+            + rb"[\"'](?:[a-zA-Z][\w\-:.#|~+]*)?[\d\-_][\w\-:.#|~+]*[\"']"
+            for name in _NAMES
+        ],
+        rb"-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}[\"']",
+    )
+]
+
+
+def writes_ids(data: bytes) -> bool:
+    """Whether a test could write an ID out. Other files may, and nothing is said of it."""
+    return any(pattern.search(data) for pattern in _WRITTEN)
 
 
 def needs_tree(data: bytes) -> bool:

@@ -8,7 +8,8 @@ import warnings
 from canonid.audit.facts import FileFacts
 from canonid.audit.findings import Ignored
 from canonid.audit.modules import Module
-from canonid.audit.prefilter import needs_tree
+from canonid.audit.paths import is_test
+from canonid.audit.prefilter import needs_tree, writes_ids
 from canonid.audit.rules import OF_MODULES
 from canonid.audit.suppressing import directives
 from canonid.audit.telling import told
@@ -20,7 +21,13 @@ def scan(path: str, data: bytes) -> FileFacts:
     """What a file says. Never raises for what is in it: a file that can't be parsed has an `error`."""
     count = data.count(b"\n") + 1
     named = concerns_others(data)
-    if not named and not needs_tree(data) and b"canonid:" not in data and not holds(data):
+    if not (
+        named
+        or needs_tree(data)
+        or b"canonid:" in data
+        or holds(data)
+        or (is_test(path) and writes_ids(data))
+    ):
         return FileFacts(path, count, stars=stars(data))
     try:
         tree = parsed(data)

@@ -9,11 +9,16 @@ from typing import Literal, NamedTuple
 
 from canonid.audit.evaluating import SAME_METHODS, is_id_name
 from canonid.audit.modules import Module
+from canonid.audit.names import Space
+from canonid.audit.wording import CLASS
 
 How = Literal["name", "argument", "key", "returned", "handed", "compared", "told", "none"]
 CONVERSIONS = frozenset({"str", "int", "repr", "hex", "bytes", "format", "UUID", "round", "abs", "b64encode"})
 PATHS = frozenset({"join", "joinpath", "with_suffix", "with_name", "Path", "PurePath"})
-KEYED = frozenset({"setdefault", "get", "pop", "getattr", "setattr", "set", "append", "add"})
+WITH_NAME = frozenset(  # functions that take a name, and last what it stands for
+    {"setdefault", "get", "pop", "getattr", "setattr", "getenv", "set", "append", "add", "parametrize"}
+)
+TYPE = re.compile(r"^[A-Z]\w*[a-z](?:Id|ID|Uuid|UUID)$")
 CUTTERS = frozenset({"split", "rsplit", "partition", "rpartition", "join"})
 TELLERS = re.compile(
     r"(?:^|\.)(?:debug|info|warn|warning|error|exception|critical|log|print|echo|secho|write_line|fail|skip)$"
@@ -30,7 +35,14 @@ class Sink(NamedTuple):
     @property
     def is_id(self) -> bool:
         """Whether it is called an ID there."""
-        return is_id_name(self.name) or (self.how == "returned" and MAKES_ID.search(self.name) is not None)
+        if self.how == "returned":
+            return is_id_name(self.name) or MAKES_ID.search(self.name) is not None or self.into != ""
+        return is_id_name(self.plain_name)
+
+    @property
+    def plain_name(self) -> str:
+        """The name, that of a constant in small letters: run_id for RUN_ID."""
+        return self.name.lower() if self.name.isupper() else self.name
 
     @property
     def is_code(self) -> bool:
@@ -47,6 +59,17 @@ MAKES_ID = re.compile(
     rf"(?:^|_){MAKING}_?(?:\w+_)?(?:u?u?id|guid|identifier)s?$"
     rf"|^{MAKING}\w*(?:Id|ID|Uuid|UUID)$"
     r"|(?:^|_)(?:unique_id|uuid|object_id)$"
+    r"|(?:^|_)u?u?id_(?:for|from|of|with|base)(?:_\w+)?$"
+)
+
+
+def makes_ids(owner: str, function: str) -> bool:
+    """Whether a method of a class that makes IDs is one of those that do, by their names."""
+    return CLASS.search(owner) is not None and NO_MAKER.search(function) is None
+
+
+NO_MAKER = re.compile(
+    r"^_|prefix|name|path|url|key|format|pattern|describe|label|kind|type|parse|hash|config"
 )
 
 # What is no ID, by what it is called or what it is put into. The first that fits is the reason.
@@ -244,7 +267,7 @@ def _sink_of(node: ast.expr, module: Module) -> Sink:
                         "side_effect",
                     ):
                         outer = sink_of(call, module)
-                        return Sink(outer.how, outer.name, called)
+                        return Sink(outer.how, outer.name or _option(call), called)
                     return Sink("argument", arg or "", called)
                 return Sink("none", "")
             case ast.arguments():
@@ -259,7 +282,7 @@ def _sink_of(node: ast.expr, module: Module) -> Sink:
             case ast.Subscript(slice=index) if index is node:
                 return Sink("key", "", _dotted(above.value))
             case ast.Return() | ast.Yield():
-                return Sink("returned", _function_name(above, module))
+                return _returned(above, module)
             case ast.Lambda():
                 node = above
                 continue
@@ -280,7 +303,7 @@ def _sink_of(node: ast.expr, module: Module) -> Sink:
                 if short in ("Depends", "Field", "field", "Column", "mapped_column", "ContextVar", "default"):
                     outer = sink_of(above, module)
                     return Sink(outer.how, outer.name, called)
-                if short in KEYED and len(above.args) > 1:
+                if short in WITH_NAME and len(above.args) > 1:
                     key = above.args[-2]
                     if (
                         node is above.args[-1]
@@ -295,7 +318,7 @@ def _sink_of(node: ast.expr, module: Module) -> Sink:
                     return Sink("handed", name, f"{called} {first}" if first else called)
                 if short in ("append", "add") and isinstance(func, ast.Attribute):
                     return Sink("argument", _singular(_name(func.value)), called)
-                return Sink("handed", "", called)
+                return Sink("handed", _handed_as(above, node, module), called)
             case (
                 ast.List()
                 | ast.Tuple()
@@ -314,7 +337,7 @@ def _sink_of(node: ast.expr, module: Module) -> Sink:
                     if isinstance(around, ast.BinOp):
                         node = around
                         continue
-                    if not isinstance(around, ast.Return):
+                    if not isinstance(around, ast.Return | ast.Set | ast.List):
                         return Sink("none", "")
                 node = above
                 continue
@@ -377,8 +400,51 @@ def _parameter(arguments: ast.arguments, default: ast.AST) -> str:
     return ""
 
 
-def _function_name(node: ast.AST, module: Module) -> str:
+def _option(call: ast.Call) -> str:
+    """What `add_argument("--run-id")` and the like call their value."""
+    names = [
+        each.value for each in call.args if isinstance(each, ast.Constant) and isinstance(each.value, str)
+    ]
+    return names[-1].lstrip("-").replace("-", "_") if names else ""
+
+
+def _returned(node: ast.AST, module: Module) -> Sink:
+    """The function that returns it, and its class where that is one that makes IDs."""
+    name = ""
     for above in module.upwards(node):
-        if isinstance(above, ast.FunctionDef | ast.AsyncFunctionDef):
-            return above.name
-    return ""
+        if not name and isinstance(above, ast.FunctionDef | ast.AsyncFunctionDef):
+            name = above.name
+        elif name and isinstance(above, ast.ClassDef):
+            return Sink("returned", name, above.name if makes_ids(above.name, name) else "")
+    return Sink("returned", name)
+
+
+def _handed_as(call: ast.Call, node: ast.expr, module: Module) -> str:
+    """The name of the parameter that takes it, of a function of this module; that of a type of IDs."""
+    name = _name(call.func)
+    if TYPE.search(name):
+        return name
+    if node not in call.args or not isinstance(call.func, ast.Name | ast.Attribute):
+        return ""
+    at = call.args.index(node)
+    if isinstance(call.func, ast.Name):
+        found = module.functions.get(name) or module.functions.get(f"{name}.__init__")
+        at += name not in module.functions
+    else:
+        found = _method(call.func, module)
+        at += 1
+    arguments = getattr(found[0], "args", None) if found is not None else None
+    if not isinstance(arguments, ast.arguments):
+        return ""
+    parameters = [*arguments.posonlyargs, *arguments.args]
+    return parameters[at].arg if at < len(parameters) else ""
+
+
+def _method(func: ast.Attribute, module: Module) -> tuple[ast.AST, Space] | None:
+    """The method of the class that it is called in, as `self.method`."""
+    if not isinstance(func.value, ast.Name) or func.value.id not in ("self", "cls"):
+        return None
+    owner = next((each for each in module.upwards(func) if isinstance(each, ast.ClassDef)), None)
+    found = module.functions.get(f"{owner.name}.{func.attr}") if owner is not None else None
+    plain = found is not None and not getattr(found[0], "decorator_list", None)
+    return found if plain else None

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import NamedTuple
 
-from canonid.audit.evaluating import Evaluator, is_id_name
+from canonid.audit.evaluating import Evaluator, is_id_name, is_made
 from canonid.audit.findings import Confidence, Draft, Ignored, Place
 from canonid.audit.modules import Module
 from canonid.audit.names import Space, resolve, resolve_handed_on
@@ -51,7 +51,7 @@ class View:
     def __init__(self, path: str, module: Module, data: bytes) -> None:
         self.path = path
         self.module = module
-        self.evaluator = Evaluator(module.functions)
+        self.evaluator = Evaluator(module.functions, module.calls)
         self._data = data
 
     @cached_property
@@ -73,8 +73,20 @@ class View:
             whole = top(node, self.module)
             if whole not in found:
                 template = self.evaluator.template(whole, space)
-                found[whole] = Text(whole, space, template, sink_of(whole, self.module))
+                sink = sink_of(whole, self.module)
+                if sink.how == "name" and not sink.is_id and is_made(template):
+                    sink = self._in_the_end(whole, space, sink)
+                found[whole] = Text(whole, space, template, sink)
         return list(found.values())
+
+    def _in_the_end(self, whole: ast.expr, space: Space, sink: Sink) -> Sink:
+        """Where a text goes that is first kept under a name of the function: `text = f"…"; job_id = text`."""
+        for name, where in self.references_to(sink.name):
+            if where is space and name.lineno > whole.lineno and top(name, self.module) is name:
+                later = sink_of(name, self.module)
+                if later.is_id and later.how in ("name", "argument", "returned"):
+                    return later
+        return sink
 
     @cached_property
     def passed(self) -> list[tuple[ast.Name, Space, Template]]:

@@ -8,6 +8,7 @@ from canonid.audit.rules import (
     conflicts,
     files,
     handing,
+    literals,
     minting,
     mixing,
     reading,
@@ -17,7 +18,14 @@ from canonid.audit.rules import (
 )
 
 # Those that look at one module.
-OF_MODULES = (*minting.RULES, *building.RULES, *weakness.RULES, *reading.RULES, *mixing.RULES)
+OF_MODULES = (
+    *minting.RULES,
+    *building.RULES,
+    *literals.RULES,
+    *weakness.RULES,
+    *reading.RULES,
+    *mixing.RULES,
+)
 # Those that look at all files together.
 OF_REPOSITORIES = (*handing.RULES, *broken.RULES, *conflicts.RULES, *systems.RULES, *boundaries.RULES)
 RULES: tuple[type[Rule], ...] = (files.BrokenFile, *suppressions.RULES, *OF_MODULES, *OF_REPOSITORIES)

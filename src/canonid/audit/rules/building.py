@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
 
@@ -9,16 +10,27 @@ from canonid.audit.findings import Confidence, Draft, Ignored
 from canonid.audit.rule import Rule
 from canonid.audit.sinks import reason_against
 from canonid.audit.templates import GENERATED, Template, bits, fields, literal, shown
+from canonid.audit.usages import NO_IDS
 from canonid.audit.view import Text, View
 
 COMPACT = re.compile(r"[A-Za-z0-9_\-:.#|~+@]*")  # what stands between the fields of an ID
 PREFIXED = re.compile(r"[A-Za-z][A-Za-z0-9_\-]*[_\-:.]")
-CALLED = re.compile(r"(?:name|title|label|key|token|text|message|prefix|suffix)$", re.I)  # what need be no ID
+CALLED = re.compile(
+    r"(?:name|title|label|token|text|message|prefix|suffix|password|secret|api_?key|alias)$", re.I
+)  # what need be no ID
 EXTENSION = re.compile(r"\.[a-z][a-z0-9]{1,4}$")
 PREFIX_NAME = re.compile(r"prefix$", re.I)
-NAMING = re.compile(
-    r"serial|mac(?:_|$)|imei|address|(?:^|_)key$|slug|unique|(?:^|_)name$|^uid|device|identifier", re.I
+LETTER = re.compile(r"[A-Za-z]")
+DIGIT = re.compile(r"[0-9]")
+SEPARATORS = re.compile(r"[_\-:.#|~+]+")
+SEPARATED = re.compile(r"[_\-:.#|~+]")
+# What people are given to name a thing by: it is an ID where it is made of what varies.
+NUMBER = re.compile(
+    r"(?:^|_)(?:number|no|nr|ref|reference|sku|serial|invoice|handle|code)$|(?:Number|Ref|Reference|Serial|Code)$"
 )
+WRITTEN = re.compile(r"(?:^|\.)(?:str|hex|strftime|isoformat|hexdigest|join|format|zfill)$")
+# Functions that only write what they are given in another way.
+CONVERTING = re.compile(r"(?:^|_)(?:as|to|format|parse|encode|decode|normali[sz]e|clean|escape|quote)_", re.I)
 
 
 class HandMade(Rule):
@@ -65,22 +77,48 @@ def judged(text: Text) -> Confidence | None:
     varying, between = fields(template), literal(template)
     if any(PREFIX_NAME.search(field.name) for field in varying) and len(varying) > 1:
         between += "_"  # a constant of another module, which is a text
-    if not varying or not between or len(between) > 60 or COMPACT.fullmatch(between) is None:
+    if not varying or len(between) > 60 or COMPACT.fullmatch(between) is None:
         return None
     if "@" in between or sink.how in ("told", "compared"):
         return None
     kinds = {field.kind for field in varying}
     if sink.is_id:
         if kinds & GENERATED:
-            return "certain"
-        if "id" in kinds:
-            return "likely"
-        if len(varying) > 1 and any(NAMING.search(field.name) for field in varying):
-            return "likely"
-        return "question" if sink.how != "returned" and len(varying) > 1 else None
-    if not kinds & {"uuid", "strong"} or not _begins_with_prefix(template):
+            return "certain" if between or _is_text(text) else None
+        return "likely" if _is_composed(text, between) else None
+    if kinds & GENERATED and NUMBER.search(sink.name) and (_begins_with_prefix(template) or _is_text(text)):
+        return "likely"
+    if not between:
+        return None
+    if kinds == {"id"} and len(varying) > 1 and SEPARATORS.fullmatch(between):
+        return None if CALLED.search(sink.name) else "likely"
+    if not kinds & {"uuid", "strong"}:
+        return None
+    if not _begins_with_prefix(template) and (sink.how == "handed" or not SEPARATED.search(between)):
         return None
     return "question" if CALLED.search(sink.name) else "likely"
+
+
+def _is_text(text: Text) -> bool:
+    """Whether several parts are put together as texts, where they could be numbers that are added up."""
+    return len(fields(text.template)) > 1 and any(
+        isinstance(node, ast.JoinedStr)
+        or (isinstance(node, ast.Call) and WRITTEN.search(ast.unparse(node.func)) is not None)
+        for node in ast.walk(text.node)
+    )
+
+
+def _is_composed(text: Text, between: str) -> bool:
+    """Whether it has a prefix or several parts, and is not only another way to write what is given."""
+    varying, sink = fields(text.template), text.sink
+    if NO_IDS.search(sink.name) or (sink.how == "returned" and CONVERTING.search(sink.name)):
+        return False
+    if len(varying) == 1:
+        return (
+            LETTER.search(between) is not None
+            or (SEPARATED.search(between) and DIGIT.search(between)) is not None
+        )
+    return LETTER.search(between) is not None or SEPARATED.search(between) is not None
 
 
 def against(text: Text) -> str | None:
