@@ -36,7 +36,7 @@ class Sink(NamedTuple):
         """Whether it is called an ID there."""
         if self.how == "returned":
             return is_id_name(self.name) or MAKES_ID.search(self.name) is not None or self.into != ""
-        return is_id_name(self.plain_name)
+        return is_id_name(self.plain_name) or SHORT.fullmatch(self.name) is not None
 
     @property
     def plain_name(self) -> str:
@@ -49,6 +49,7 @@ class Sink(NamedTuple):
         return CODE.search(self.name) is not None
 
 
+SHORT = re.compile(r"_?(?:new_)?[cejnqrst]ids?")  # jid, rid, sid, tid and the like
 CODE = re.compile(
     r"(?:invit\w*|referral|short|share|order|join|room|promo|coupon|tracking|ticket|booking|reservation|voucher)"
     r"_(?:code|number|no|ref|reference|slug|handle)$"
