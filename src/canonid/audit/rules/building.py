@@ -15,9 +15,12 @@ from canonid.audit.view import Text, View
 
 COMPACT = re.compile(r"[A-Za-z0-9_\-:.#|~+@]*")  # what stands between the fields of an ID
 PREFIXED = re.compile(r"[A-Za-z][A-Za-z0-9_\-]*[_\-:.]")
+# What need be no ID, though it varies.
 CALLED = re.compile(
-    r"(?:name|title|label|token|text|message|prefix|suffix|password|secret|api_?key|alias)$", re.I
-)  # what need be no ID
+    r"(?:name|title|label|token|text|message|prefix|suffix|password|secret|api_?key|alias|sentinel|marker"
+    r"|delimiter)$|(?:^|_)(?:encrypt|sign|seal)",
+    re.I,
+)
 EXTENSION = re.compile(r"\.[a-z][a-z0-9]{1,4}$")
 PREFIX_NAME = re.compile(r"prefix$", re.I)
 TEXT_NAME = re.compile(r"(?:prefix|suffix|sep|separator|delim|delimiter|format|fmt|template)$", re.I)
@@ -30,6 +33,12 @@ NUMBER = re.compile(
     r"(?:^|_)(?:number|no|nr|ref|reference|sku|serial|invoice|handle|code)$|(?:Number|Ref|Reference|Serial|Code)$"
 )
 WRITTEN = re.compile(r"(?:^|\.)(?:str|hex|strftime|isoformat|hexdigest|join|format|zfill)$")
+# Names of functions in OpenAPI, and of what stands on a page.
+OF_PAGES = re.compile(
+    r"^operation_?id$|(?:wrapper|checkbox|error_message|help_?text|widget|button|modal|dialog|tooltip|panel|heading"
+    r"|header)_?id$|id_for_label$",
+    re.I,
+)
 # Functions that only write what they are given in another way.
 CONVERTING = re.compile(r"(?:^|_)(?:as|to|format|parse|encode|decode|normali[sz]e|clean|escape|quote)_", re.I)
 
@@ -105,7 +114,11 @@ def _is_written(text: Text) -> bool:
     """Whether it is put together as a text, where it could be numbers that are added up."""
     return any(
         isinstance(node, ast.JoinedStr)
-        or (isinstance(node, ast.Call) and WRITTEN.search(ast.unparse(node.func)) is not None)
+        or (
+            isinstance(node, ast.Call)
+            and WRITTEN.search(ast.unparse(node.func)) is not None
+            and not any(isinstance(inner, ast.Add) for inner in ast.walk(node))
+        )
         for node in ast.walk(text.node)
     )
 
@@ -113,7 +126,11 @@ def _is_written(text: Text) -> bool:
 def _is_composed(text: Text, between: str) -> bool:
     """Whether it has a prefix or several parts, and is not only another way to write what is given."""
     varying, sink = fields(text.template), text.sink
-    if NO_IDS.search(sink.name) or (sink.how == "returned" and CONVERTING.search(sink.name)):
+    if (
+        NO_IDS.search(sink.name)
+        or OF_PAGES.search(sink.name)
+        or (sink.how == "returned" and CONVERTING.search(sink.name))
+    ):
         return False
     if len(varying) == 1 and LETTER.search(between) is None:
         return DIGIT.search(between) is not None and (bool(SEPARATED.search(between)) or _is_written(text))

@@ -10,7 +10,7 @@ from canonid.audit.findings import Confidence, Draft, Ignored
 from canonid.audit.modules import Module
 from canonid.audit.paths import is_test
 from canonid.audit.rule import Rule
-from canonid.audit.sinks import sink_of
+from canonid.audit.sinks import CASES, sink_of
 from canonid.audit.usages import kind_of_name, named, names_id
 from canonid.audit.view import View
 
@@ -22,8 +22,6 @@ SEPARATED = re.compile(r"[A-Za-z0-9]+(?:[_\-:.#|~+]+[A-Za-z0-9]+)+")
 MADE_UP = re.compile(
     r"test|fake|mock|dummy|sample|example|abc|xyz|foo|bar|some|unknown|missing|invalid|other", re.I
 )
-# What takes the names of test cases, or of elements of a page.
-CASES = re.compile(r"(?:^|\.)(?:param|parametrize|fixture|find|find_all|select|Input|Output|State)$")
 OTHER_NUMBER = re.compile(r"v?\d+(?:\.\d+)+(?:[a-z]+\d*)?|\d{4}-\d\d(?:-\d\d)?(?:T.*)?")  # a version, a date
 # Names of things that come with a name of their own, from a catalogue.
 CATALOGUED = re.compile(
