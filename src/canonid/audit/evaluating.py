@@ -29,6 +29,7 @@ SAME_METHODS = frozenset(
 SAME_ATTRIBUTES = frozenset(
     {"hex", "int", "bytes", "urn", "str", "microsecond", "timestamp", "time", "node", "fields", "bytes_le"}
 )
+FORM = re.compile(r"(?:format|fmt|template|pattern)$", re.I)  # what is named so may be filled in
 SIFTING = frozenset({"builtins.filter", "builtins.map"})
 PERCENT = re.compile(r"%(?:\((\w+)\))?[#0\- +]*(?:\d+|\*)?(?:\.\d+)?[diouxXeEfFgGcrsa%]")
 BRACES = re.compile(r"\{\{|\}\}|\{([^{}:!]*)(?:![rsa])?(?::[^{}]*)?\}")
@@ -83,6 +84,8 @@ class Evaluator:
                 return self._arithmetic(left, op, right, space, deep)
             case ast.Await(value=value) | ast.NamedExpr(value=value) | ast.Starred(value=value):
                 return self.template(value, space, deep)
+            case ast.ListComp(elt=elt) | ast.SetComp(elt=elt) | ast.GeneratorExp(elt=elt):
+                return self.template(elt, space, deep)  # each of many
             case ast.IfExp(body=body, orelse=other):
                 return self._either([body, other], space, deep)
             case ast.BoolOp(values=values):
@@ -247,6 +250,9 @@ class Evaluator:
         name = func.attr
         if name == "format" and (form := self._form(func.value, space)) is not None:
             return self._format(form, node, space, deep)
+        if name == "format" and FORM.search(unknown(func.value).name):
+            values = [*node.args, *[keyword.value for keyword in node.keywords]]
+            return joined([(unknown(func.value),), *[self.template(each, space, deep) for each in values]])
         if name == "join" and node.args:
             return self._joined(func.value, node.args[0], space, deep)
         if name in ("split", "rsplit", "partition"):
@@ -255,7 +261,7 @@ class Evaluator:
             base = self.template(func.value, space, deep)
             if is_made(base):
                 return without_dashes(base) if _takes_dashes(node) else base
-            return None
+            return (Field("hash", "hash"),) if name == "hexdigest" else None
         return None
 
     def _joined(self, between: ast.AST, items: ast.AST, space: Space, deep: int) -> Template:

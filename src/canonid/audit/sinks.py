@@ -36,8 +36,11 @@ class Sink(NamedTuple):
     def is_id(self) -> bool:
         """Whether it is called an ID there."""
         if self.how == "returned":
-            return is_id_name(self.name) or MAKES_ID.search(self.name) is not None or self.into != ""
-        return is_id_name(self.plain_name)
+            made = MAKES_ID.search(self.name) is not None or CLASS.search(self.into) is not None
+            return made or is_id_name(self.name)
+        if self.name in ("id", "ids") and CASES.search(self.into):
+            return False
+        return is_id_name(self.plain_name) or SHORT.fullmatch(self.name) is not None
 
     @property
     def plain_name(self) -> str:
@@ -50,6 +53,9 @@ class Sink(NamedTuple):
         return CODE.search(self.name) is not None
 
 
+# What takes the names of test cases, or of elements of a page, as `id`.
+CASES = re.compile(r"(?:^|\.)(?:param|parametrize|fixture|find|find_all|select|Input|Output|State)$")
+SHORT = re.compile(r"_?(?:new_)?[cejnqrst]ids?")  # jid, rid, sid, tid and the like
 CODE = re.compile(
     r"(?:invit\w*|referral|short|share|order|join|room|promo|coupon|tracking|ticket|booking|reservation|voucher)"
     r"_(?:code|number|no|ref|reference|slug|handle)$"

@@ -15,11 +15,15 @@ from canonid.audit.view import Text, View
 
 COMPACT = re.compile(r"[A-Za-z0-9_\-:.#|~+@]*")  # what stands between the fields of an ID
 PREFIXED = re.compile(r"[A-Za-z][A-Za-z0-9_\-]*[_\-:.]")
+# What need be no ID, though it varies.
 CALLED = re.compile(
-    r"(?:name|title|label|token|text|message|prefix|suffix|password|secret|api_?key|alias)$", re.I
-)  # what need be no ID
+    r"(?:name|title|label|token|text|message|prefix|suffix|password|secret|api_?key|alias|sentinel|marker"
+    r"|delimiter)$|(?:^|_)(?:encrypt|sign|seal)",
+    re.I,
+)
 EXTENSION = re.compile(r"\.[a-z][a-z0-9]{1,4}$")
 PREFIX_NAME = re.compile(r"prefix$", re.I)
+TEXT_NAME = re.compile(r"(?:prefix|suffix|sep|separator|delim|delimiter|format|fmt|template)$", re.I)
 LETTER = re.compile(r"[A-Za-z]")
 DIGIT = re.compile(r"[0-9]")
 SEPARATORS = re.compile(r"[_\-:.#|~+]+")
@@ -29,6 +33,12 @@ NUMBER = re.compile(
     r"(?:^|_)(?:number|no|nr|ref|reference|sku|serial|invoice|handle|code)$|(?:Number|Ref|Reference|Serial|Code)$"
 )
 WRITTEN = re.compile(r"(?:^|\.)(?:str|hex|strftime|isoformat|hexdigest|join|format|zfill)$")
+# Names of functions in OpenAPI, and of what stands on a page.
+OF_PAGES = re.compile(
+    r"^operation_?id$|(?:wrapper|checkbox|error_message|help_?text|widget|button|modal|dialog|tooltip|panel|heading"
+    r"|header)_?id$|id_for_label$",
+    re.I,
+)
 # Functions that only write what they are given in another way.
 CONVERTING = re.compile(r"(?:^|_)(?:as|to|format|parse|encode|decode|normali[sz]e|clean|escape|quote)_", re.I)
 
@@ -75,7 +85,7 @@ def judged(text: Text) -> Confidence | None:
     """How sure it is that a text is an ID; None where it is none."""
     template, sink = text.template, text.sink
     varying, between = fields(template), literal(template)
-    if any(PREFIX_NAME.search(field.name) for field in varying) and len(varying) > 1:
+    if any(TEXT_NAME.search(field.name) for field in varying) and len(varying) > 1:
         between += "_"  # a constant of another module, which is a text
     if not varying or len(between) > 60 or COMPACT.fullmatch(between) is None:
         return None
@@ -84,10 +94,11 @@ def judged(text: Text) -> Confidence | None:
     kinds = {field.kind for field in varying}
     if sink.is_id:
         if kinds & GENERATED:
-            return "certain" if between or _is_text(text) else None
+            return "certain" if between or (len(varying) > 1 and _is_written(text)) else None
         return "likely" if _is_composed(text, between) else None
-    if kinds & GENERATED and NUMBER.search(sink.name) and (_begins_with_prefix(template) or _is_text(text)):
-        return "likely"
+    if kinds & GENERATED and NUMBER.search(sink.name):
+        several = len(varying) > 1 and _is_written(text)
+        return "likely" if several or _begins_with_prefix(template) else None
     if not between:
         return None
     if kinds == {"id"} and len(varying) > 1 and SEPARATORS.fullmatch(between):
@@ -99,11 +110,15 @@ def judged(text: Text) -> Confidence | None:
     return "question" if CALLED.search(sink.name) else "likely"
 
 
-def _is_text(text: Text) -> bool:
-    """Whether several parts are put together as texts, where they could be numbers that are added up."""
-    return len(fields(text.template)) > 1 and any(
+def _is_written(text: Text) -> bool:
+    """Whether it is put together as a text, where it could be numbers that are added up."""
+    return any(
         isinstance(node, ast.JoinedStr)
-        or (isinstance(node, ast.Call) and WRITTEN.search(ast.unparse(node.func)) is not None)
+        or (
+            isinstance(node, ast.Call)
+            and WRITTEN.search(ast.unparse(node.func)) is not None
+            and not any(isinstance(inner, ast.Add) for inner in ast.walk(node))
+        )
         for node in ast.walk(text.node)
     )
 
@@ -111,13 +126,14 @@ def _is_text(text: Text) -> bool:
 def _is_composed(text: Text, between: str) -> bool:
     """Whether it has a prefix or several parts, and is not only another way to write what is given."""
     varying, sink = fields(text.template), text.sink
-    if NO_IDS.search(sink.name) or (sink.how == "returned" and CONVERTING.search(sink.name)):
+    if (
+        NO_IDS.search(sink.name)
+        or OF_PAGES.search(sink.name)
+        or (sink.how == "returned" and CONVERTING.search(sink.name))
+    ):
         return False
-    if len(varying) == 1:
-        return (
-            LETTER.search(between) is not None
-            or (SEPARATED.search(between) and DIGIT.search(between)) is not None
-        )
+    if len(varying) == 1 and LETTER.search(between) is None:
+        return DIGIT.search(between) is not None and (bool(SEPARATED.search(between)) or _is_written(text))
     return LETTER.search(between) is not None or SEPARATED.search(between) is not None
 
 

@@ -10,7 +10,7 @@ from canonid.audit.findings import Confidence, Draft, Ignored
 from canonid.audit.modules import Module
 from canonid.audit.paths import is_test
 from canonid.audit.rule import Rule
-from canonid.audit.sinks import sink_of
+from canonid.audit.sinks import CASES, sink_of
 from canonid.audit.usages import kind_of_name, named, names_id
 from canonid.audit.view import View
 
@@ -22,9 +22,8 @@ SEPARATED = re.compile(r"[A-Za-z0-9]+(?:[_\-:.#|~+]+[A-Za-z0-9]+)+")
 MADE_UP = re.compile(
     r"test|fake|mock|dummy|sample|example|abc|xyz|foo|bar|some|unknown|missing|invalid|other", re.I
 )
-# What takes the names of test cases, or of elements of a page.
-CASES = re.compile(r"(?:^|\.)(?:param|parametrize|fixture|find|find_all|select|Input|Output|State)$")
-OTHER_NUMBER = re.compile(r"v?\d+(?:\.\d+)+(?:[a-z]+\d*)?|\d{4}-\d\d(?:-\d\d)?(?:T.*)?")  # a version, a date
+# A version, a date, the code of a check.
+OTHER_NUMBER = re.compile(r"v?\d+(?:\.\d+)+(?:[a-z]+\d*)?|\d{4}-\d\d(?:-\d\d)?(?:T.*)?|\w+\.[EWIC]\d{3}")
 # Names of things that come with a name of their own, from a catalogue.
 CATALOGUED = re.compile(
     r"(?:^|_)(?:model|region|zone|version|engine|vendor|product|platform|command|feature|template|schema|plugin"
@@ -79,14 +78,14 @@ def judged(text: str, node: ast.Constant, module: Module) -> Confidence | None:
     above = module.above.get(node)
     if isinstance(above, ast.JoinedStr | ast.FormattedValue | ast.BinOp):
         return None  # a part of a text
-    if UUID.fullmatch(text):
-        return "certain"
-    if OTHER_NUMBER.fullmatch(text) or not (
-        NUMBERED.fullmatch(text) or SEPARATED.fullmatch(text) or text.isdigit()
-    ):
+    is_uuid = UUID.fullmatch(text) is not None
+    shaped = NUMBERED.fullmatch(text) or SEPARATED.fullmatch(text) or text.isdigit()
+    if not is_uuid and (OTHER_NUMBER.fullmatch(text) or not shaped):
         return None
     name = compared_with(node, above) if isinstance(above, ast.Compare) else called(node, module)
     kind = kind_of_name(name)
+    if is_uuid:
+        return "certain" if names_id(name) or _is_given_to_uuid(above) else "likely"
     if not names_id(name) or CATALOGUED.search(kind):
         return None
     if NUMBERED.fullmatch(text):
@@ -94,6 +93,11 @@ def judged(text: str, node: ast.Constant, module: Module) -> Confidence | None:
     if text.isdigit():
         return "likely"
     return "likely" if MADE_UP.search(text) or _names(text, kind) else None
+
+
+def _is_given_to_uuid(above: ast.AST | None) -> bool:
+    func = above.func if isinstance(above, ast.Call) else None
+    return isinstance(func, ast.Name | ast.Attribute) and named(func) == "UUID"
 
 
 def called(node: ast.Constant, module: Module) -> str:
