@@ -29,6 +29,7 @@ SHOWN = re.compile(
     r"|line)(?:_|$)|friendly",
     re.I,
 )
+SENTENCE = re.compile(r" |\.\.\.|…")
 TOLD_IN = frozenset({"__repr__", "__str__", "__rich_repr__", "_repr_html_", "__format__"})
 MATCHES = frozenset({"match", "fullmatch", "search", "findall", "finditer", "sub", "subn"})
 UUID_PATTERN = re.compile(r"(?:\[[^\]]{3,24}\]|\\w|\\h)\{8\}.{0,12}?(?:\[[^\]]{3,24}\]|\\w|\\h)\{4\}")
@@ -125,7 +126,7 @@ def displayed(view: View, node: ast.expr) -> bool:
         return True
     whole = top(node, view.module)
     return any(
-        isinstance(each, ast.Constant) and isinstance(each.value, str) and " " in each.value.strip()
+        isinstance(each, ast.Constant) and isinstance(each.value, str) and SENTENCE.search(each.value.strip())
         for each in (whole.values if isinstance(whole, ast.JoinedStr) else [])
     )
 
@@ -721,9 +722,7 @@ class Form(Reader):
             and texts_of(call.args[0]) == ["-"]
             and texts_of(call.args[1]) == [""]
         ):
-            compared = isinstance(view.module.above.get(call), ast.Compare)
-            confidence: Confidence = "likely" if compared else "question"
-            return Reading(call, confidence, f"{use.name} is written in another form", 'replace("-", "")')
+            return Reading(call, "likely", f"{use.name} is written in another form", 'replace("-", "")')
         return None
 
 
