@@ -119,6 +119,11 @@ def test_of_two_modules_of_one_name_the_nearer_one_is_meant():
     assert [each.path for each in linked(texts).findings] == ["one/app/use.py"]
 
 
+def test_a_parameter_may_be_called_as_the_module_of_its_class():
+    code = b"import execution\ndef new_run_id(execution: execution.Execution): return f'run_{execution.node.name()}'\n"
+    assert scan("app/ids.py", code).error == ""
+
+
 def test_names_that_import_each_other_in_a_circle_stand_for_nothing():
     texts = {
         "a.py": "from b import generate_id\ngenerate_id(1)",

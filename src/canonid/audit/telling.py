@@ -114,7 +114,7 @@ def trace(node: ast.AST | None, space: Space, deep: int = DEEP) -> str:
     if binding.how == "definition":
         return f":{where.symbol}.{node.id}" if where.symbol else f":{node.id}"
     if binding.how == "parameter" and isinstance(binding.node, ast.arg):
-        return _typed(binding.node.annotation, where)
+        return _typed(binding.node.annotation, where.above or where)  # where annotations are read
     return trace(binding.node, where, deep - 1) if binding.how == "value" else ""
 
 

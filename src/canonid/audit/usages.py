@@ -23,6 +23,7 @@ NO_IDS = re.compile(
     r"_?ids?$|(?:token|element|dom|input|label|locale)Ids?$",
     re.I,
 )
+SHORT = re.compile(r"(?:^|_)[cdejkrst]id$")  # of a connection, job, key, session …
 SPAN = re.compile(r"(?:^|_)(?:span|trace)_?id$|^(?:span|trace)I[dD]$", re.I)  # of the width that W3C says
 MANY_OF = re.compile(
     r"\b(?:[Ll]ist|[Ss]et|[Ff]rozen[Ss]et|[Tt]uple|[Dd]ict|Sequence|Iterable|Iterator|Mapping|Collection|Callable"
@@ -65,7 +66,7 @@ class Use(NamedTuple):
 @lru_cache(maxsize=20_000)
 def names_id(name: str) -> bool:
     """Whether things of this name are IDs, one or many, and not what a page or a program calls so."""
-    return is_id_name(name) and NO_IDS.search(name) is None
+    return (is_id_name(name) or SHORT.search(name) is not None) and NO_IDS.search(name) is None
 
 
 def is_many(name: str) -> bool:

@@ -29,11 +29,13 @@ SHOWN = re.compile(
     r"|line)(?:_|$)|friendly",
     re.I,
 )
+SENTENCE = re.compile(r" |\.\.\.|…")
 TOLD_IN = frozenset({"__repr__", "__str__", "__rich_repr__", "_repr_html_", "__format__"})
 MATCHES = frozenset({"match", "fullmatch", "search", "findall", "finditer", "sub", "subn"})
 UUID_PATTERN = re.compile(r"(?:\[[^\]]{3,24}\]|\\w|\\h)\{8\}.{0,12}?(?:\[[^\]]{3,24}\]|\\w|\\h)\{4\}")
 PATTERN_NAME = re.compile(
-    r"(?:^|_)(?:u?u?id|guid|identifier|identity)s?_(?:re|regex|regexp|pattern|rx|expr)s?$"
+    r"(?:(?:^|_)(?:u?u?id|guid)|(?<!module)(?<!sql)(?<!python)(?<=[a-z])_(?:identifier|identity))"
+    r"_(?:re|regex|regexp|pattern|rx|expr)s?$"
     r"|(?:^|_)(?:re|regex|regexp|pattern)_(?:\w+_)?(?:u?u?id|guid)$|(?:Id|UUID|Uuid)(?:Regex|Pattern|Re)$",
     re.I,
 )
@@ -124,7 +126,7 @@ def displayed(view: View, node: ast.expr) -> bool:
         return True
     whole = top(node, view.module)
     return any(
-        isinstance(each, ast.Constant) and isinstance(each.value, str) and " " in each.value.strip()
+        isinstance(each, ast.Constant) and isinstance(each.value, str) and SENTENCE.search(each.value.strip())
         for each in (whole.values if isinstance(whole, ast.JoinedStr) else [])
     )
 
@@ -667,7 +669,8 @@ class ParsedUuid(Reader):
 def _is_checked(node: ast.Name, space: Space) -> bool:
     """Whether it is what a function such as `is_uuid` is given, or what may be an ID: `id_or_name`."""
     given = any(binding.how == "parameter" for binding in space.bindings.get(node.id, ()))
-    return node.id.startswith("id_or_") or (given and CHECKS_UUID.search(space.symbol) is not None)
+    checks = CHECKS_UUID.search(space.symbol) is not None and "namespace" not in node.id
+    return node.id.startswith("id_or_") or (given and checks)
 
 
 def from_elsewhere(node: ast.expr) -> bool:
@@ -719,9 +722,7 @@ class Form(Reader):
             and texts_of(call.args[0]) == ["-"]
             and texts_of(call.args[1]) == [""]
         ):
-            compared = isinstance(view.module.above.get(call), ast.Compare)
-            confidence: Confidence = "likely" if compared else "question"
-            return Reading(call, confidence, f"{use.name} is written in another form", 'replace("-", "")')
+            return Reading(call, "likely", f"{use.name} is written in another form", 'replace("-", "")')
         return None
 
 
