@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from canonid.cli import audits, ids, inits, registries, scopes
-from canonid.errors import CanonidError, InvalidId, RegistryError, StoreError, UnknownName
+from canonid.errors import CanonidError, InvalidId, RegistryError, StoreError, UnknownName, show_path
 
 LONGEST = 250  # characters of what is wrong with the arguments
 EXIT_CODES = """\
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
-        return _fail(error, 3)
+        return _fail(_plain(error), 3)
     except OverflowError as error:  # the clock is out of what a format holds
         return _fail(error, 3)
     except KeyboardInterrupt:
@@ -62,7 +62,14 @@ def run() -> None:
     sys.exit(main())
 
 
-def _fail(error: Exception, code: int) -> int:
+def _plain(error: OSError) -> Exception | str:
+    """What is wrong with which file, without its number."""
+    if error.strerror is None:
+        return error
+    return error.strerror if error.filename is None else f"{show_path(str(error.filename))}: {error.strerror}"
+
+
+def _fail(error: Exception | str, code: int) -> int:
     print(f"canonid: {error}", file=sys.stderr)
     return code
 
