@@ -132,6 +132,17 @@ def test_a_registry_with_faults_is_told_and_stops_nothing(repository):
     assert "canonid.toml is not heeded where it has faults: TOML: " in result.stderr
 
 
+def test_a_registry_that_is_named_must_be_there(repository):
+    assert canonid("--registry", "nowhere.toml").returncode == 3
+
+
+def test_the_registry_that_is_named_is_the_one_that_counts(repository):
+    (repository / "canonid.toml").write_text("[kinds")
+    (repository / "other.toml").write_text("[kinds.user]\n")
+    result = canonid("--registry", "other.toml")
+    assert (result.returncode, result.stderr) == (1, "")
+
+
 def test_a_reader_that_has_enough_is_no_fault(repository):
     (repository / "many.py").write_text("import uuid\n" + "x = uuid.uuid4()\n" * 5000)
     command = f"{sys.executable} -m canonid.cli audit --json | head -n 1; exit ${{PIPESTATUS[0]}}"

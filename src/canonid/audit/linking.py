@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import posixpath
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -23,12 +24,12 @@ from canonid.errors import RegistryError, show_path
 from canonid.project import find_registry, read_registry
 
 
-def link(root: str, files: Iterable[FileFacts]) -> Report:
-    """What all files say together, in whatever order they come."""
+def link(root: str, files: Iterable[FileFacts], registry: str | os.PathLike[str] | None = None) -> Report:
+    """What all files say together, in whatever order they come; `registry` is a file as for `audit`."""
     facts = sorted(files)
     findings: list[Finding] = []
     ignored: list[IgnoredAt] = []
-    declared = _declared(root)
+    declared = _declared(root, registry)
     repository = Repository(facts, declared.services, posixpath.basename(root), declared.registry)
     together = _together(repository)
     for each in facts:
@@ -66,9 +67,9 @@ class _Declared(NamedTuple):
     notes: Sequence[str] = ()
 
 
-def _declared(root: str) -> _Declared:
+def _declared(root: str, registry: str | os.PathLike[str] | None) -> _Declared:
     try:
-        file = find_registry(root)
+        file = find_registry(root) if registry is None else registry
         if file is None:
             return _Declared()
         found = draft(read_registry(file)[0])

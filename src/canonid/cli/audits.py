@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TextIO
 from canonid.cli.ids import Command
 from canonid.core.declaring import did_you_mean
 from canonid.errors import UnknownName, show, show_path
+from canonid.project import read_registry
 
 if TYPE_CHECKING:
     from canonid.audit.changes import Changes
@@ -143,6 +144,8 @@ def _check_files(options: argparse.Namespace) -> None:
     outside = [path for path in paths if not Path(path).resolve().is_relative_to(root)]
     if outside and options.root:
         raise UnknownName(f"{show_path(outside[0])} is not below --root {show_path(options.root)}")
+    if options.registry:
+        read_registry(options.registry)
     if options.output:
         check_output(Path(options.output))
     if options.baseline and not options.update_baseline:
@@ -178,7 +181,14 @@ def audited(paths: Sequence[str], options: argparse.Namespace, root: str | None 
     folder = None if options.no_cache else default_folder()
     cache = Cache(folder) if folder else None
     with Bar() as bar:
-        return audit(paths, root=root, workers=options.workers, cache=cache, progress=bar)
+        return audit(
+            paths,
+            root=root,
+            workers=options.workers,
+            cache=cache,
+            progress=bar,
+            registry=options.registry,
+        )
 
 
 # Old and new

@@ -19,6 +19,7 @@ exit codes:
      `registry check`: the registry has faults or concerns
      `registry diff`: a change breaks readers or producers
      `audit`: there are findings, or new ones beside a baseline
+     `init`: no kind of ID was found to declare
   2  wrong usage, or a kind, format or service that is not declared
   3  the registry, the store, the input or the output can't be used
      `audit`: a file can't be read or parsed, whatever else was found
