@@ -85,6 +85,71 @@ def test_what_can_not_be_done_is_said_on_standard_error(repository, arguments, c
     assert "canonid" in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["nowhere"], "no such file or folder"),
+        (["--root", "nowhere"], "no such file or folder"),
+        ([".", "--root", "inner"], ". is not below --root inner"),
+        (["--root", "inner"], ". is not below --root inner"),
+        (["--baseline", "nowhere.json"], "there is no baseline nowhere.json; --update-baseline writes it"),
+        (["--baseline", "inner"], "inner can't be read: Is a directory"),
+        (["--update-baseline", "--baseline", "no/b.json"], "no/b.json can't be written"),
+        (["--since", "HEAD"], "is in no git work tree"),
+        (["-o", "no/x.html"], "there is no folder no to write x.html in"),
+        (["-o", "inner"], "inner is a folder"),
+        (["--format", "hmtl"], "there is no format 'hmtl'; did you mean 'html'?"),
+        (["--format", "zzz"], "there are text, json, jsonl, sarif, markdown, html"),
+        (["--explain", "CID20"], "did you mean\n  CID201  an ID put together by hand\n"),
+        (["--explain", "nothing"], "there are\n  CID001  "),
+        (["--explain", "CIDD101"], "  CID101  a UUID made on the spot\n"),
+    ],
+)
+def test_what_is_wrong_is_said_in_words(repository, arguments, told):
+    (repository / "inner").mkdir()
+    result = canonid(*arguments)
+    assert told in result.stderr
+    assert "Errno" not in result.stderr
+    assert result.returncode in (2, 3)
+
+
+def test_a_revision_without_git_is_said_in_words(repository, monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    result = canonid("--since", "HEAD")
+    assert (result.returncode, "there is no git here" in result.stderr) == (3, True)
+
+
+def test_an_unknown_revision_is_told(repository):
+    git("init", "-q")
+    assert "git knows no revision 'no-such-revision'" in canonid("--since", "no-such-revision").stderr
+
+
+def test_a_registry_with_faults_is_told_and_stops_nothing(repository):
+    (repository / "canonid.toml").write_text("[kinds")
+    result = canonid("--json")
+    assert result.returncode == 1
+    assert "CID301" in codes(result)
+    assert "canonid.toml is not heeded where it has faults: TOML: " in result.stderr
+
+
+def test_a_registry_that_is_named_must_be_there(repository):
+    assert canonid("--registry", "nowhere.toml").returncode == 3
+
+
+def test_the_registry_that_is_named_is_the_one_that_counts(repository):
+    (repository / "canonid.toml").write_text("[kinds")
+    (repository / "other.toml").write_text("[kinds.user]\n")
+    result = canonid("--registry", "other.toml")
+    assert (result.returncode, result.stderr) == (1, "")
+
+
+def test_a_reader_that_has_enough_is_no_fault(repository):
+    (repository / "many.py").write_text("import uuid\n" + "x = uuid.uuid4()\n" * 5000)
+    command = f"{sys.executable} -m canonid.cli audit --json | head -n 1; exit ${{PIPESTATUS[0]}}"
+    result = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
 @pytest.mark.parametrize("form", ["text", "json", "jsonl", "sarif", "markdown", "html"])
 def test_a_file_holds_what_standard_output_would(repository, form):
     to_output = canonid("--format", form)

@@ -27,13 +27,15 @@ def audit(
     workers: int | None = None,
     cache: Cache | None = None,
     progress: Progress | None = None,
+    registry: str | os.PathLike[str] | None = None,
 ) -> Report:
     """What the Python code under some paths does with IDs; see `sources` for which files that is.
 
     The report is the same from the cache, from any number of worker processes (as many as there are cores, at
     most 8, if none is given; none are started for little work), and in any order of paths. Files that
     can't be read or parsed are in it. `progress` is called with the number of files that are done and of
-    all, in this thread.
+    all, in this thread. `registry` is the file that declares services and what they accept, by default the
+    nearest one above the root; what can't be used of it is in the report's notes.
 
     Raises `FileNotFoundError` for a path that is not there. Whatever ends it, Ctrl-C too, no process is left.
     """
@@ -42,7 +44,7 @@ def audit(
         entries = _examine(found, _name(found, paths), workers or _cores(), cache, progress)
         facts = [unpack(entry.facts) for entry in entries.values()]
     facts += [FileFacts(path, 0, why) for path, why in found.unreadable]
-    return link(found.root, facts)
+    return link(found.root, facts, registry)
 
 
 def _examine(

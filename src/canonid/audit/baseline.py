@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from canonid.audit.findings import Finding
 from canonid.audit.fingerprints import digest_of
-from canonid.errors import CanonidError
+from canonid.errors import CanonidError, show_path
 
 DEFAULT = "canonid-baseline.json"
 _SHELVES = [f"{number:02x}" for number in range(256)]
@@ -79,9 +79,16 @@ def entries(findings: Iterable[Finding]) -> list[Entry]:
 
 
 def read(path: Path) -> list[Entry]:
-    """The entries of a baseline, in whatever order a merge has left them. BaselineError, OSError."""
+    """The entries of a baseline, in whatever order a merge has left them. BaselineError."""
     try:
-        found = json.loads(path.read_bytes())
+        content = path.read_bytes()
+    except FileNotFoundError:
+        told = f"there is no baseline {show_path(str(path))}; --update-baseline writes it the first time"
+        raise BaselineError(told) from None
+    except OSError as error:
+        raise BaselineError(f"{show_path(str(path))} can't be read: {error.strerror}") from None
+    try:
+        found = json.loads(content)
         if found["version"] != 1:
             raise BaselineError(f"{path} is a baseline of version {found['version']!r}; this one knows 1")
         lines = [each for shelf in found["findings"].values() for each in shelf if each is not None]
@@ -96,16 +103,28 @@ def write(path: Path, tolerated: Iterable[Entry]) -> None:
 
     Findings stand on 256 shelves, chosen by their file's name, with a line between them that never changes:
     git merges what two branches change in different files, as long as such a line is between them.
+    BaselineError if it can't be written.
     """
+    try:
+        _replace(path, _text_of(tolerated))
+    except OSError as error:
+        raise BaselineError(f"{show_path(str(path))} can't be written: {error.strerror}") from None
+
+
+def _text_of(tolerated: Iterable[Entry]) -> str:
     shelves: dict[str, list[str]] = {shelf: [] for shelf in _SHELVES}
     for entry in sorted(tolerated):
         shelves[_shelf(entry.path)].append(json.dumps(entry._asdict()) + ",\n")
     # The null is what lets the line of every finding end with a comma.
     text = "null], ".join(f'"{shelf}": [\n{"".join(lines)}' for shelf, lines in shelves.items())
+    return f'{{"version": 1, "findings": {{{text}null]}}}}\n'
+
+
+def _replace(path: Path, text: str) -> None:
     with tempfile.NamedTemporaryFile(
         "w", encoding="ascii", newline="\n", dir=path.parent, delete=False
     ) as new:
-        new.write(f'{{"version": 1, "findings": {{{text}null]}}}}\n')
+        new.write(text)
     try:
         os.chmod(new.name, 0o644 & ~_umask())
         os.replace(new.name, path)

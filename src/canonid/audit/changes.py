@@ -47,7 +47,9 @@ def changes_since(root: str, revision: str) -> Changes:
     """
     commit = _git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
     if commit is None:
-        raise NoSuchRevision(f"git knows no revision {show(revision)} in {root}")
+        if _git(root, "rev-parse", "--is-inside-work-tree") is None:
+            raise NoSuchRevision(f"{root} is in no git work tree, whose revisions --since could name")
+        raise NoSuchRevision(f"git knows no revision {show(revision)} in {root}; a shallow clone may lack it")
     name = commit.decode().strip()
     base = _git(root, "merge-base", name, "HEAD") or commit
     patch = _git(
@@ -67,15 +69,22 @@ def changes_since(root: str, revision: str) -> Changes:
 
 def _git(root: str, *arguments: str) -> bytes | None:
     """What git says, or None if it fails."""
+    try:
+        result = _run(root, arguments)
+    except FileNotFoundError:
+        raise NoSuchRevision("there is no git here, which knows what has changed") from None
+    return result.stdout if result.returncode == 0 else None
+
+
+def _run(root: str, arguments: tuple[str, ...]) -> subprocess.CompletedProcess[bytes]:
     # A file system monitor is a program that the repository names: an audit runs nothing of what it reads.
-    result = subprocess.run(  # noqa: S603
+    return subprocess.run(  # noqa: S603
         ["git", "-C", root, "--no-optional-locks", "-c", "core.fsmonitor=false", *arguments],  # noqa: S607
         env={name: value for name, value in os.environ.items() if name not in _OF_A_HOOK},
         capture_output=True,
         check=False,
         stdin=subprocess.DEVNULL,
     )
-    return result.stdout if result.returncode == 0 else None
 
 
 def _changed(patch: bytes) -> Iterator[tuple[str, int, int]]:

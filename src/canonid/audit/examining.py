@@ -11,6 +11,7 @@ from hashlib import blake2b
 from typing import NamedTuple
 
 from canonid.audit.facts import FileFacts
+from canonid.audit.limits import TookTooLong, cpu_seconds
 from canonid.audit.notebooks import code_of
 from canonid.audit.packing import Packed, pack
 from canonid.audit.scanning import scan
@@ -18,6 +19,7 @@ from canonid.audit.scanning import scan
 Stamp = tuple[int, ...]  # times in ns, size and inode: equal stamps mean equal bytes. () is equal to none.
 SETTLED_NS = 2_000_000_000  # the coarsest clock of a file system that is in use (FAT)
 LARGEST = 32 << 20
+CPU_SECONDS = 60.0  # for one file; one of 5 MB takes some 5
 
 
 class Task(NamedTuple):
@@ -38,8 +40,9 @@ class Outcome(NamedTuple):
     facts: Packed | None
 
 
-def examine(task: Task) -> Outcome:
-    """Never raises for what the file is or holds: then its facts say what is wrong."""
+def examine(task: Task, limit: float = CPU_SECONDS) -> Outcome:
+    """Never raises for what the file is or holds: then its facts say what is wrong, as where it takes more
+    than `limit` seconds of processor time."""
     try:
         with open(task.file, "rb") as source:
             stamp = stamp_of(os.fstat(source.fileno()))
@@ -53,7 +56,12 @@ def examine(task: Task) -> Outcome:
     digest = blake2b(data, digest_size=16).digest()
     if digest == task.digest:
         return Outcome(task.path, stamp, digest, None)
-    return Outcome(task.path, stamp, digest, pack(_facts(task.path, data)))
+    try:
+        with cpu_seconds(limit):
+            facts = pack(_facts(task.path, data))
+    except TookTooLong:
+        return broken(task.path, f"took too long: more than {limit:g} s of processor time")
+    return Outcome(task.path, stamp, digest, facts)
 
 
 def broken(path: str, why: str) -> Outcome:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import posixpath
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from canonid.audit.facts import FileFacts
 from canonid.audit.findings import Draft, Finding, Ignored, Place
@@ -18,17 +20,17 @@ from canonid.audit.suppressing import suppress
 from canonid.audit.systems import systems
 from canonid.core import Registry
 from canonid.core.declaring import draft
-from canonid.errors import RegistryError
+from canonid.errors import RegistryError, show_path
 from canonid.project import find_registry, read_registry
 
 
-def link(root: str, files: Iterable[FileFacts]) -> Report:
-    """What all files say together, in whatever order they come."""
+def link(root: str, files: Iterable[FileFacts], registry: str | os.PathLike[str] | None = None) -> Report:
+    """What all files say together, in whatever order they come; `registry` is a file as for `audit`."""
     facts = sorted(files)
     findings: list[Finding] = []
     ignored: list[IgnoredAt] = []
-    services, registry = _declared(root)
-    repository = Repository(facts, services, posixpath.basename(root), registry)
+    declared = _declared(root, registry)
+    repository = Repository(facts, declared.services, posixpath.basename(root), declared.registry)
     together = _together(repository)
     for each in facts:
         own = together.get(each.path, ())
@@ -42,7 +44,7 @@ def link(root: str, files: Iterable[FileFacts]) -> Report:
         ignored += [IgnoredAt(each.path, what) for what in sorted([*each.ignored, *seen, *left.ignored])]
     lines = sum([each.lines for each in facts])
     broken = sum([each.error != "" for each in facts])
-    crossed = sorted({repository.service_of(each.path) for each in facts} - {""})
+    services = sorted({repository.service_of(each.path) for each in facts} - {""})
     return Report(
         root,
         len(facts),
@@ -52,20 +54,34 @@ def link(root: str, files: Iterable[FileFacts]) -> Report:
         broken,
         repository.once(systems),
         repository.once(written),
-        crossed,
+        services,
+        declared.notes,
     )
 
 
-def _declared(root: str) -> tuple[list[str], Registry | None]:
-    """The services of the root's registry, and itself if nothing is wrong with it: others report that."""
+class _Declared(NamedTuple):
+    """What the registry of the root says; `registry` is None where it has faults, and a note says so."""
+
+    services: Sequence[str] = ()
+    registry: Registry | None = None
+    notes: Sequence[str] = ()
+
+
+def _declared(root: str, registry: str | os.PathLike[str] | None) -> _Declared:
     try:
-        file = find_registry(root)
-        found = None if file is None else draft(read_registry(file)[0])
-    except RegistryError:
-        found = None
-    if found is None:
-        return [], None
-    return list(found.declarations.services), None if found.faults else Registry(*found.declarations)
+        file = find_registry(root) if registry is None else registry
+        if file is None:
+            return _Declared()
+        found = draft(read_registry(file)[0])
+    except RegistryError as error:
+        return _Declared(notes=[f"{error}; it is not heeded"])
+    services = list(found.declarations.services)
+    if not found.faults:
+        return _Declared(services, Registry(*found.declarations))
+    place, sentence = found.faults[0]
+    more = f", and {len(found.faults) - 1:,} more" if len(found.faults) > 1 else ""
+    told = f"{show_path(str(file))} is not heeded where it has faults: {place}: {sentence}{more}"
+    return _Declared(services, None, [f"{told}; see canonid registry check"])
 
 
 def _together(repository: Repository) -> dict[str, list[Draft | Ignored]]:

@@ -29,3 +29,4 @@ class Report(NamedTuple):
     systems: Sequence[System] = ()  # those that have a place first, the most widely used first
     written: Sequence[Written] = ()  # where IDs are made outside tests, by kind
     services: Sequence[str] = ()  # sorted; none where there are fewer than two
+    notes: Sequence[str] = ()  # what could not be heeded, such as a registry with faults

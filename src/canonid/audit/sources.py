@@ -48,10 +48,7 @@ def sources(paths: Sequence[str | os.PathLike[str]], root: str | os.PathLike[str
     Raises `FileNotFoundError` for a path that is not there.
     """
     named = [os.path.abspath(path) for path in paths]
-    missing = [path for path in named if not os.path.exists(path)]
-    if missing:
-        raise FileNotFoundError(f"no such file or folder: {missing[0]}")
-    top = os.path.abspath(root) if root is not None else _root(named)
+    top = root_of(paths, root)
     found: dict[str, str] = {}
     unreadable: dict[str, str] = {}
     for path in named:
@@ -64,7 +61,14 @@ def sources(paths: Sequence[str | os.PathLike[str]], root: str | os.PathLike[str
     return Sources(top, files, sorted([(_printable(path), why) for path, why in unreadable.items()]))
 
 
-def _root(named: Sequence[str]) -> str:
+def root_of(paths: Sequence[str | os.PathLike[str]], root: str | os.PathLike[str] | None = None) -> str:
+    """What paths of an audit are relative to. Raises as `sources` does."""
+    named = [os.path.abspath(path) for path in paths]
+    for path in [*named, *([] if root is None else [os.path.abspath(root)])]:
+        if not os.path.exists(path):
+            raise FileNotFoundError(f"no such file or folder: {path}")
+    if root is not None:
+        return os.path.abspath(root)
     return os.path.commonpath([path if os.path.isdir(path) else os.path.dirname(path) for path in named])
 
 

@@ -12,9 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from canonid.cli.ids import Command
-from canonid.errors import UnknownName, show
+from canonid.core.declaring import did_you_mean
+from canonid.errors import UnknownName, show, show_path
+from canonid.project import read_registry
 
 if TYPE_CHECKING:
+    from canonid.audit.changes import Changes
     from canonid.audit.findings import Finding
     from canonid.audit.formats.terminal import Screen
     from canonid.audit.report import Report
@@ -27,7 +30,12 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "path", nargs="*", metavar="PATH", help="folders and files (default: the current folder)"
     )
-    parser.add_argument("--format", choices=FORMATS, help="default: text, for people; --json is jsonl")
+    parser.add_argument(
+        "--format",
+        type=_format_name,
+        metavar="FORMAT",
+        help=f"{', '.join(FORMATS)} (default: text, for people; --json is jsonl)",
+    )
     parser.add_argument("-o", "--output", metavar="FILE", help="write there instead of standard output")
     parser.add_argument(
         "--explain", metavar="CODE", help="a rule: why, what instead, examples; audits nothing"
@@ -62,16 +70,27 @@ def _workers(text: str) -> int:
     return int(text)
 
 
+def _format_name(text: str) -> str:
+    if text not in FORMATS:
+        hint = did_you_mean(text, FORMATS) or f"; there are {', '.join(FORMATS)}"
+        raise argparse.ArgumentTypeError(f"there is no format {show(text)}{hint}")
+    return text
+
+
 def _audit(options: argparse.Namespace) -> int:
     if options.explain:
         return _explain(options.explain)
     if contradiction := _contradiction(options):
         print(f"canonid: {contradiction}", file=sys.stderr)
         return 2
+    _check_files(options)
+    changes = _changes(options)
     report = audited(options.path or ["."], options, options.root)
+    for note in report.notes:
+        print(f"canonid: {note}", file=sys.stderr)
     if options.update_baseline:
         return _update(report, options)
-    report = _narrowed(report, options)
+    report = _narrowed(report, options, changes)
     with _output(options.output) as output:
         for chunk in _formatted(report, options, output):
             output.write(chunk)
@@ -98,9 +117,59 @@ def _explain(code: str) -> int:
 
     rule = BY_CODE.get(code.upper())
     if rule is None:
-        raise UnknownName(f"there is no rule {show(code)}; there are {', '.join(sorted(BY_CODE))}")
+        raise UnknownName(_no_rule(code))
     sys.stdout.writelines(explanation(rule, _screen(sys.stdout).columns))
     return 0
+
+
+def _no_rule(code: str) -> str:
+    """With the rules that may be meant: those that begin so, those written alike, or all."""
+    from difflib import get_close_matches
+
+    from canonid.audit.rules import BY_CODE
+
+    codes = sorted(BY_CODE)
+    begun = [each for each in codes if each.startswith(code.upper())] if len(code) > 3 else []
+    near = begun or get_close_matches(code[:20].upper(), codes, n=3, cutoff=0.8) or codes
+    listed = "".join(f"\n  {each}  {BY_CODE[each].title}" for each in near)
+    return f"there is no rule {show(code)}; {'there are' if near is codes else 'did you mean'}{listed}"
+
+
+def _check_files(options: argparse.Namespace) -> None:
+    """Says what can't be used before the work is done rather than after it."""
+    from canonid.audit.sources import root_of
+
+    paths = options.path or ["."]
+    root = Path(root_of(paths, options.root)).resolve()
+    outside = [path for path in paths if not Path(path).resolve().is_relative_to(root)]
+    if outside and options.root:
+        raise UnknownName(f"{show_path(outside[0])} is not below --root {show_path(options.root)}")
+    if options.registry:
+        read_registry(options.registry)
+    if options.output:
+        check_output(Path(options.output))
+    if options.baseline and not options.update_baseline:
+        from canonid.audit.baseline import read
+
+        read(Path(options.baseline))
+
+
+def check_output(path: Path) -> None:
+    """Raises OSError where no file can be written at a path."""
+    if path.is_dir():
+        raise IsADirectoryError(f"{show_path(str(path))} is a folder; name a file")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {show_path(str(path.parent))} to write {path.name} in")
+
+
+def _changes(options: argparse.Namespace) -> Changes | None:
+    """The lines that count, where not all do; asked for first, since a wrong revision is soon told."""
+    if not options.since:
+        return None
+    from canonid.audit.changes import changes_since
+    from canonid.audit.sources import root_of
+
+    return changes_since(root_of(options.path or ["."], options.root), options.since)
 
 
 def audited(paths: Sequence[str], options: argparse.Namespace, root: str | None = None) -> Report:
@@ -112,19 +181,23 @@ def audited(paths: Sequence[str], options: argparse.Namespace, root: str | None 
     folder = None if options.no_cache else default_folder()
     cache = Cache(folder) if folder else None
     with Bar() as bar:
-        return audit(paths, root=root, workers=options.workers, cache=cache, progress=bar)
+        return audit(
+            paths,
+            root=root,
+            workers=options.workers,
+            cache=cache,
+            progress=bar,
+            registry=options.registry,
+        )
 
 
 # Old and new
 
 
-def _narrowed(report: Report, options: argparse.Namespace) -> Report:
+def _narrowed(report: Report, options: argparse.Namespace, changes: Changes | None) -> Report:
     """The report with what is asked for alone: what the baseline doesn't tolerate, on lines that changed."""
     findings = report.findings
-    if options.since:
-        from canonid.audit.changes import changes_since
-
-        changes = changes_since(report.root, options.since)
+    if changes is not None:
         # Of equals, the baseline's are those on lines that stayed.
         findings = sorted(findings, key=changes.touch)
     if options.baseline:
@@ -135,7 +208,7 @@ def _narrowed(report: Report, options: argparse.Namespace) -> Report:
         if compared.gone:
             told = f"{compared.gone} of the baseline are gone; take them out with --update-baseline"
             print(f"canonid: {told}", file=sys.stderr)
-    if options.since:
+    if changes is not None:
         findings = [finding for finding in findings if changes.touch(finding)]
     return report._replace(findings=sorted(findings, key=_in_order))
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from canonid.cli.audits import audited, working_arguments
+from canonid.cli.audits import audited, check_output, working_arguments
 from canonid.cli.ids import Command
 from canonid.cli.output import line, record
 from canonid.errors import StoreError, show_path
@@ -33,6 +33,8 @@ def _init(options: argparse.Namespace) -> int:
     target = Path(options.output) if options.output else folder / NAMES[0]
     if not options.dry_run and not options.force:
         _refuse_to_replace(folder, target, named=options.output is not None)
+    if not options.dry_run and options.output:
+        check_output(target)
     report = audited([options.path], options)
     found = proposal(report, os.path.basename(report.root) or report.root)
     if found is None:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from canonid.cli import audits, ids, inits, registries, scopes
-from canonid.errors import CanonidError, InvalidId, RegistryError, StoreError, UnknownName
+from canonid.errors import CanonidError, InvalidId, RegistryError, StoreError, UnknownName, show_path
 
 LONGEST = 250  # characters of what is wrong with the arguments
 EXIT_CODES = """\
@@ -19,6 +19,7 @@ exit codes:
      `registry check`: the registry has faults or concerns
      `registry diff`: a change breaks readers or producers
      `audit`: there are findings, or new ones beside a baseline
+     `init`: no kind of ID was found to declare
   2  wrong usage, or a kind, format or service that is not declared
   3  the registry, the store, the input or the output can't be used
      `audit`: a file can't be read or parsed, whatever else was found
@@ -50,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
-        return _fail(error, 3)
+        return _fail(_plain(error), 3)
     except OverflowError as error:  # the clock is out of what a format holds
         return _fail(error, 3)
     except KeyboardInterrupt:
@@ -62,7 +63,14 @@ def run() -> None:
     sys.exit(main())
 
 
-def _fail(error: Exception, code: int) -> int:
+def _plain(error: OSError) -> Exception | str:
+    """What is wrong with which file, without its number."""
+    if error.strerror is None:
+        return error
+    return error.strerror if error.filename is None else f"{show_path(str(error.filename))}: {error.strerror}"
+
+
+def _fail(error: Exception | str, code: int) -> int:
     print(f"canonid: {error}", file=sys.stderr)
     return code
 

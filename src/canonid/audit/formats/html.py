@@ -58,7 +58,7 @@ script-src {_allowed(script)}; base-uri 'none'; form-action 'none'">
     yield '<section id="findings" aria-label="findings">\n'
     for each in by_gravity(report.findings):
         yield _finding(each, rules[each.code], excerpts[id(each)])
-    yield "</section>\n"
+    yield '</section>\n<p><button type="button" id="more" hidden>Show more</button></p>\n'
     if ignored:
         yield from _ignored(report)
     yield f"</main>\n<script>{script}</script>\n</body>\n</html>\n"

@@ -1,12 +1,16 @@
 "use strict";
+const PAGE = 500; // findings that are shown at once: laying out many thousands takes seconds
 const form = document.getElementById("filters");
 const text = document.getElementById("text");
 const shown = document.getElementById("shown");
+const more = document.getElementById("more");
 const findings = [...document.querySelectorAll("article")].map((element) => ({
   element,
   words: null, // what can be searched, made at the first search
 }));
 const names = ["priority", "confidence", "category", "place"];
+let limit = PAGE;
+let waiting;
 
 function filter() {
   const wanted = text.value.trim().toLowerCase();
@@ -18,14 +22,27 @@ function filter() {
       finding.words ??= finding.element.textContent.toLowerCase();
       meant = finding.words.includes(wanted);
     }
-    if (finding.element.hidden === meant) finding.element.hidden = !meant;
     if (meant) count += 1;
+    const visible = meant && count <= limit;
+    if (finding.element.hidden === visible) finding.element.hidden = !visible;
   }
-  shown.textContent = `${count.toLocaleString("en")} of ${findings.length.toLocaleString("en")} shown`;
+  const total = `${count.toLocaleString("en")} of ${findings.length.toLocaleString("en")}`;
+  shown.textContent = count > limit ? `${total} found, the first ${limit.toLocaleString("en")} shown` : `${total} shown`;
+  more.hidden = count <= limit;
+}
+
+function again(delay) {
+  limit = PAGE;
+  clearTimeout(waiting);
+  waiting = setTimeout(filter, delay);
 }
 
 form.addEventListener("submit", (event) => event.preventDefault());
-form.addEventListener("reset", () => setTimeout(filter));
-form.addEventListener("input", filter);
+form.addEventListener("reset", () => again(0));
+form.addEventListener("input", (event) => again(event.target === text ? 150 : 0));
+more.addEventListener("click", () => {
+  limit += PAGE;
+  filter();
+});
 form.hidden = false;
 filter();

@@ -1,0 +1,60 @@
+"""A file that takes too long, and those beside it."""
+
+import signal
+import threading
+
+import pytest
+
+from canonid.audit.examining import Task, examine
+from canonid.audit.limits import TookTooLong, cpu_seconds
+from canonid.audit.packing import unpack
+
+pytestmark = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no such timer here")
+
+
+def test_a_file_that_takes_too_long_is_broken_and_is_not_remembered(tmp_path):
+    file = tmp_path / "a.py"
+    file.write_text("import uuid\n" + "user_id = str(uuid.uuid4())\n" * 20_000)
+    outcome = examine(Task("a.py", str(file), b""), limit=0.01)
+    assert unpack(outcome.facts).error == "took too long: more than 0.01 s of processor time"
+    assert outcome.digest == b""
+    assert unpack(examine(Task("a.py", str(file), b"")).facts).error == ""
+
+
+def test_only_work_counts():
+    with cpu_seconds(0.05):
+        threading.Event().wait(0.2)
+    with pytest.raises(TookTooLong):
+        with cpu_seconds(0.05):
+            while True:
+                pass
+
+
+def test_afterwards_nothing_is_left_of_it():
+    with cpu_seconds(60):
+        assert signal.getitimer(signal.ITIMER_PROF)[0] > 0
+    assert signal.getitimer(signal.ITIMER_PROF)[0] == 0
+    assert signal.getsignal(signal.SIGPROF) == signal.SIG_DFL
+
+
+def test_a_signal_that_the_program_uses_itself_is_left_alone():
+    signal.signal(signal.SIGPROF, signal.SIG_IGN)
+    try:
+        with cpu_seconds(60):
+            assert signal.getitimer(signal.ITIMER_PROF)[0] == 0
+        assert signal.getsignal(signal.SIGPROF) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGPROF, signal.SIG_DFL)
+
+
+def test_a_thread_works_without_a_bound():
+    seen = []
+
+    def work():
+        with cpu_seconds(0.001):
+            seen.append(signal.getitimer(signal.ITIMER_PROF)[0])
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen == [0]
