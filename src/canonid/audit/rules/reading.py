@@ -338,7 +338,7 @@ class Prefix(Reader):
             return Reading(
                 call,
                 sure(use) if texts else "likely",
-                f"{use.name} is read by its {how[:-4]}",
+                f"{use.name} is read by how it {how[:-4]}",
                 _shape(how, texts),
             )
         if how in ("removeprefix", "removesuffix"):
