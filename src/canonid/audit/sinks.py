@@ -71,7 +71,7 @@ REASONS: tuple[tuple[str, re.Pattern[str]], ...] = (
     (
         "temporary file",
         re.compile(
-            r"(?:^|_)te?mp(?!_?(?:col|table|view|user|key|schema|db|queue|topic))(?:_|$|dir|file)|mkdtemp|mkstemp|tempfile|gettempdir|temporaryfile|temporarydirectory"
+            r"(?:^|_)temporary_?(?:path|file|dir|folder|name)|(?:^|_)te?mp(?!_?(?:col|table|view|user|key|schema|db|queue|topic))(?:_|$|dir|file)|mkdtemp|mkstemp|tempfile|gettempdir|temporaryfile|temporarydirectory"
             r"|scratch|sandbox_dir",
             re.I,
         ),

@@ -105,6 +105,16 @@ class View:
         """Every place that names an ID, in the order of the source."""
         return uses_in(self.module)
 
+    @cached_property
+    def modules(self) -> set[str]:
+        """The packages from which the module imports something at its top."""
+        return {
+            binding.text.partition(".")[0]
+            for bindings in self.module.space.bindings.values()
+            for binding in bindings
+            if binding.how == "import"
+        }
+
     def uses_at(self, whole: ast.expr) -> list[Use]:
         """Those within an expression."""
         return [self._uses_by_node[node] for node in ast.walk(whole) if node in self._uses_by_node]

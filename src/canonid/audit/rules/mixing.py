@@ -85,6 +85,9 @@ ESCAPED = re.compile(
 )
 
 
+NUMBER = re.compile(r"\d*d'$")  # a format that only a number has
+
+
 class MixedKinds(Rule):
     """IDs of different kinds compared."""
 
@@ -171,6 +174,8 @@ class Unescaped(Rule):
         "def f(total, user_id): return total / user_id",
         "def f(user_id): return cache.get(f'user:{user_id}')",
         "def f(user_id): return client.get('/users/%d' % user_id)",
+        "def f(user_id): return client.get(f'/users/{user_id:06d}')",
+        "from urllib.parse import quote\nmy_id = quote(user_id)\nclient.get(f'/users/{my_id}')",
         "def f(session_id): db.execute('DELETE FROM s WHERE id = %d' % int(session_id))",
     )
 
@@ -324,7 +329,18 @@ def bare_uses(view: View, text: ast.expr) -> list[Use]:
         use
         for use in view.uses_at(text)
         if not use.many and not ESCAPED.search(use.name) and _is_bare(view, use.whole, text)
+        if not _was_escaped(use)
     ]
+
+
+def _was_escaped(use: Use) -> bool:
+    """`x_id = quote(x_id)`, above its use."""
+    found = use.space.find(use.name, use.node.lineno) if isinstance(use.node, ast.Name) else None
+    return found is not None and any(
+        isinstance(each.node, ast.Call)
+        and last_of(resolve(each.node.func, use.space)) in ("quote", "quote_plus", "secure_filename")
+        for each in found[1]
+    )
 
 
 def _is_bare(view: View, node: ast.expr, text: ast.expr) -> bool:
@@ -336,6 +352,8 @@ def _is_bare(view: View, node: ast.expr, text: ast.expr) -> bool:
         ):
             return above.func is text
         if isinstance(above, ast.Subscript | ast.Compare | ast.Attribute):
+            return False
+        if isinstance(above, ast.FormattedValue) and NUMBER.search(ast.unparse(above.format_spec or above)):
             return False
     return False
 

@@ -58,6 +58,7 @@ class Truncated(Rule):
         "logger.info(user_id[:8])",
         "import uuid\nnonce = uuid.uuid4().hex[:16]",
         "import uuid\nrun_id = uuid.uuid4().hex[:32]",
+        "import uuid\ndef f():\n    x = uuid.uuid4().hex\n    return f'{x[:8]}-{x[8:16]}-{x[16:32]}'",
         "import base64, uuid\nrun_id = base64.urlsafe_b64encode(uuid.uuid4().bytes)[:22]",
     )
 
@@ -75,6 +76,8 @@ class Truncated(Rule):
             if len(template) != 1 or not isinstance(template[0], Field) or not template[0].cut:
                 continue
             field = template[0]
+            if _is_piece(node, view):
+                continue
             if field.name in (WHOLE_BASE64 if "b64encode(" in ast.unparse(node.value) else WHOLE):
                 continue
             sink = view.goes_to(node)
@@ -118,6 +121,15 @@ class Truncated(Rule):
             left = _bits_left(cut, template[0].bits)
             field = template[0]._replace(name=f"{template[0].name}_part", bits=left, cut=True)
             yield view.draft(cls, cut, space, "certain" if sink.is_id else "likely", _risk(field), (field,))
+
+
+def _is_piece(node: ast.Subscript, view: View) -> bool:
+    """Whether other pieces of the same token stand beside it: it is laid out anew, `f"{x[:2]}:{x[2:4]}"`."""
+    whole, name = top(node, view.module), ast.dump(node.value)
+    return whole is not node and any(
+        isinstance(each, ast.Subscript) and each is not node and ast.dump(each.value) == name
+        for each in ast.walk(whole)
+    )
 
 
 def _cut_number(node: ast.expr, module: Module) -> ast.expr | None:
@@ -378,7 +390,11 @@ class Address(_Weak):
     message = "`id()` is an address, which the next object may have"
     alone = "likely"
     invalid = ("def f(task): task_id = id(task)", "def f(job): job_id = f'job_{id(job)}'")
-    valid = ("def f(a, b): return id(a) == id(b)", "def f(x, seen_ids): seen_ids.add(id(x))")
+    valid = (
+        "def f(a, b): return id(a) == id(b)",
+        "def f(x, seen_ids): seen_ids.add(id(x))",
+        "def f(x, seen):\n    x_id = id(x)\n    if x_id in seen: return\n    seen.add(x_id)",
+    )
 
     @classmethod
     def stands(cls, view: View, node: ast.expr, sink: Sink) -> bool:
@@ -387,7 +403,25 @@ class Address(_Weak):
         kept = isinstance(above, ast.SetComp | ast.Set | ast.DictComp) or (
             isinstance(above, ast.Dict) and node in above.keys
         )
-        return kept or (sink.how == "argument" and sink.into.endswith((".add", ".append")))
+        return (
+            kept
+            or (sink.how == "argument" and sink.into.endswith((".add", ".append")))
+            or _is_looked_up(view, sink)
+        )
+
+
+def _is_looked_up(view: View, sink: Sink) -> bool:
+    """Whether the name that it gets is looked for in a set or a dictionary of what was seen."""
+    for reference, _ in view.references_to(sink.name) if sink.how == "name" else ():
+        above = view.module.above.get(reference)
+        match above:
+            case ast.Compare(ops=[ast.In() | ast.NotIn()], left=left) if left is reference:
+                return True
+            case ast.Call(func=ast.Attribute(attr="add" | "discard" | "remove" | "get" | "pop")):
+                return True
+            case ast.Subscript(slice=index) if index is reference:
+                return True
+    return False
 
 
 class PythonHash(_Weak):
