@@ -86,11 +86,15 @@ REASONS: tuple[tuple[str, re.Pattern[str]], ...] = (
         ),
     ),
     ("log line", TELLERS),
-    ("rate limit bucket", re.compile(r"rate_?limit|bucket|throttle|window_?key", re.I)),
+    (
+        "rate limit bucket",
+        re.compile(r"rate_?limit|bucket(?!_?(?:name|path|uri|url|prefix))|throttle|window_?key", re.I),
+    ),
     ("jitter", re.compile(r"jitter|backoff|sleep|delay|timeout|seed", re.I)),
 )
 SPAN = re.compile(r"(?:^|_)span_?id$|traceparent", re.I)  # its width is that of W3C Trace Context
 TEMPORARY = re.compile(r"/(?:tmp|var/tmp|dev/shm)\b")  # what a text begins with
+UNFINISHED = re.compile(r"\.(?:te?mp|part|partial)$")  # what a file name ends with
 BOUNDARY = re.compile(r"boundary", re.I)
 LOCK = re.compile(r"(?:^|[^a-z])(?:lock|mutex|lease|semaphore)s?(?:[^a-z]|$)", re.I)  # what a key says
 
@@ -169,6 +173,9 @@ def sink_of(node: ast.expr, module: Module) -> Sink:
     """Where the value of a whole text goes; what it says itself of where, as `"/tmp/…"` does, is `into`."""
     found = _sink_of(node, module)
     first = _first(node)
+    match node:
+        case ast.JoinedStr(values=[*_, ast.Constant(value=str() as text)]) if UNFINISHED.search(text):
+            return found._replace(into="tempfile")
     match first:
         case ast.Constant(value=str() as text) if TEMPORARY.match(text):
             return found._replace(into="tempfile")

@@ -23,6 +23,8 @@ from canonid.audit.usages import Use, uses_in
 LAST = frozenset({target.rpartition(".")[2] for target in ORIGINS})
 WRAPPERS = frozenset({"getattr", "partial", "staticmethod"})
 SNOWFLAKE = Origin("strong", "snowflake", 0.0)
+OWNER = re.compile(r"(?:^|_)(?:token|value|owner|holder)$")
+LOCKING = re.compile(r"(?<![bc])lock|mutex|semaphore|(?<!re)lease", re.I)  # a function or class that locks
 CHAIN = 3  # names that stand for each other, one for the next
 
 
@@ -174,6 +176,8 @@ class View:
         sink = sink_of(top(node, self.module), self.module)
         if space is None or sink.how != "name" or sink.is_id:
             return sink
+        if OWNER.search(sink.name) and LOCKING.search(space.symbol):
+            return sink._replace(into="lock")
         return self._kept.get((space, sink.name), sink)
 
     @cached_property

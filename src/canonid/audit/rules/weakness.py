@@ -8,14 +8,14 @@ import re
 from collections.abc import Iterator
 from typing import ClassVar
 
-from canonid.audit.evaluating import is_id_name
+from canonid.audit.evaluating import is_id_name, reaching
 from canonid.audit.findings import Category, Confidence, Draft, Ignored
 from canonid.audit.modules import Module
 from canonid.audit.names import Space
 from canonid.audit.rule import Rule
 from canonid.audit.rules.building import against, judged
 from canonid.audit.sinks import Sink, reason_against, sink_of, top
-from canonid.audit.templates import Field, Template, birthday, fields
+from canonid.audit.templates import Field, Template, birthday, cut_to, fields
 from canonid.audit.view import View
 
 WHOLE = frozenset({"hex32", "hex36"})  # what a UUID's text has
@@ -52,6 +52,7 @@ class Truncated(Rule):
         "import hashlib\nblock_id = hashlib.sha256(data).hexdigest()[:12]",
         "import uuid\norder_id = uuid.uuid4().int % 10**8",
         "import uuid\nrow_id = uuid.uuid4().int & 0x7FFFFFFF",
+        "import uuid\nendpoint_id = f'ep-{uuid.uuid4()}'[:12]",
         "import uuid\njob_id = uuid.uuid4().time_low",
     )
     valid = (
@@ -73,9 +74,9 @@ class Truncated(Rule):
             if not isinstance(node.slice, ast.Slice) and not isinstance(node.value, ast.Call):
                 continue
             template = view.evaluator.template(node, space)
-            if len(template) != 1 or not isinstance(template[0], Field) or not template[0].cut:
+            field = _end_cut(node, template) if len(template) > 1 else template[0] if template else ""
+            if not isinstance(field, Field) or not field.cut:
                 continue
-            field = template[0]
             if _is_piece(node, view):
                 continue
             if field.name in (WHOLE_BASE64 if "b64encode(" in ast.unparse(node.value) else WHOLE):
@@ -121,6 +122,18 @@ class Truncated(Rule):
             left = _bits_left(cut, template[0].bits)
             field = template[0]._replace(name=f"{template[0].name}_part", bits=left, cut=True)
             yield view.draft(cls, cut, space, "certain" if sink.is_id else "likely", _risk(field), (field,))
+
+
+def _end_cut(node: ast.Subscript, template: Template) -> Field | str:
+    """What is left of a UUID at the end of a text of which only the beginning is kept: `f"ep-{uuid4()}"[:12]`."""
+    *before, last = template
+    upper = node.slice.upper if isinstance(node.slice, ast.Slice) and node.slice.lower is None else None
+    if upper is None or not isinstance(last, Field) or last.kind != "uuid" or last.cut:
+        return ""
+    length, kept = sum([len(each) for each in before if isinstance(each, str)]), _value(upper)
+    if kept is None or not length < kept < length + 32 or any(isinstance(each, Field) for each in before):
+        return ""
+    return cut_to(last, kept - length)
 
 
 def _is_piece(node: ast.Subscript, view: View) -> bool:
@@ -216,8 +229,10 @@ class _Weak(Rule):
                 continue
             yield view.draft(cls, source.node, source.space, cls.alone, cls.message, template)
         for name, space, template in view.passed:
-            if cls.weakens(template):
-                yield view.draft(cls, name, space, cls.alone, cls.message, template)
+            node = _made_at(name, space) if cls.kind == "random" else name
+            if cls.weakens(template) and node not in seen:
+                seen.add(node)
+                yield view.draft(cls, node, space, cls.alone, cls.message, template)
         for text in view.texts:
             if text.node in seen or not cls.weakens(text.template) or judged(text) != "certain":
                 continue
@@ -232,6 +247,13 @@ class _Weak(Rule):
     def stands(cls, view: View, node: ast.expr, sink: Sink) -> bool:
         """Whether this use is right, whatever it is called."""
         return False
+
+
+def _made_at(name: ast.Name, space: Space) -> ast.expr:
+    """Where the value of a name was made."""
+    found = space.find(name.id, name.lineno)
+    binding = reaching(found[1], name, same=True) if found is not None else None
+    return binding.node if binding is not None and isinstance(binding.node, ast.expr) else name
 
 
 class TimeOnly(_Weak):
