@@ -14,6 +14,7 @@ How = Literal["name", "argument", "key", "returned", "handed", "compared", "told
 CONVERSIONS = frozenset({"str", "int", "repr", "hex", "bytes", "format", "UUID", "round", "abs", "b64encode"})
 PATHS = frozenset({"join", "joinpath", "with_suffix", "with_name", "Path", "PurePath"})
 KEYED = frozenset({"setdefault", "get", "pop", "getattr", "setattr", "set", "append", "add"})
+SETS = frozenset({"set", "setex", "setnx", "aset", "set_key", "add"})
 CUTTERS = frozenset({"split", "rsplit", "partition", "rpartition", "join"})
 TELLERS = re.compile(
     r"(?:^|\.)(?:debug|info|warn|warning|error|exception|critical|log|print|echo|secho|write_line|fail|skip)$"
@@ -172,6 +173,8 @@ def _carries(above: ast.AST, node: ast.AST) -> bool:
 def sink_of(node: ast.expr, module: Module) -> Sink:
     """Where the value of a whole text goes; what it says itself of where, as `"/tmp/…"` does, is `into`."""
     found = _sink_of(node, module)
+    if not isinstance(node, ast.JoinedStr | ast.BinOp | ast.Call):
+        return found
     first = _first(node)
     match node:
         case ast.JoinedStr(values=[*_, ast.Constant(value=str() as text)]) if UNFINISHED.search(text):
@@ -206,10 +209,12 @@ def _first(node: ast.expr) -> ast.expr:
 
 def locks(call: ast.Call) -> bool:
     """Whether it sets a key that nobody else may hold: `set(key, token, nx=True)`, `set("lock:a", token)`."""
+    called = getattr(call.func, "attr", "")
+    if called not in SETS:
+        return False
     if any(keyword.arg == "nx" for keyword in call.keywords):
         return True
-    called = _dotted(call.func).rpartition(".")[2]
-    if called not in ("set", "setex", "setnx") or len(call.args) < 2:
+    if len(call.args) < 2:
         return False
     key = _first(call.args[0])
     text = key.value if isinstance(key, ast.Constant) else _name(key)

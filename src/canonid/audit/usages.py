@@ -76,7 +76,7 @@ def is_many(name: str) -> bool:
 def named(node: ast.AST) -> str:
     """What an expression is called: the variable, the attribute, the key (`run_id` for "x.run-id")."""
     name = _called(node)
-    return name if name.isidentifier() else re.sub(r"[.\-]", "_", name)
+    return name.replace(".", "_").replace("-", "_") if "." in name or "-" in name else name
 
 
 def _called(node: ast.AST) -> str:

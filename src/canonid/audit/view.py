@@ -192,7 +192,7 @@ class View:
             if isinstance(text.node, ast.JoinedStr) and (name := bounding(text.node)):
                 found[text.space, name] = Sink("argument", "boundary")
         for call, space in self.module.calls:
-            if (call.keywords or len(call.args) > 1) and locks(call):
+            if locks(call):
                 values = [each.value for each in call.keywords if each.arg == "value"]
                 for argument in [*call.args, *values]:
                     if isinstance(argument, ast.Name):

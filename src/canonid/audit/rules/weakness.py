@@ -125,7 +125,7 @@ class Truncated(Rule):
 
 
 def _end_cut(node: ast.Subscript, template: Template) -> Field | str:
-    """What is left of a UUID at the end of a text of which only the beginning is kept: `f"ep-{uuid4()}"[:12]`."""
+    """What is left of a UUID at the end of a text that is cut: `f"ep-{uuid4()}"[:12]`."""
     *before, last = template
     upper = node.slice.upper if isinstance(node.slice, ast.Slice) and node.slice.lower is None else None
     if upper is None or not isinstance(last, Field) or last.kind != "uuid" or last.cut:
