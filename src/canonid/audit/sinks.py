@@ -72,7 +72,9 @@ REASONS: tuple[tuple[str, re.Pattern[str]], ...] = (
     (
         "temporary file",
         re.compile(
-            r"(?:^|_)temporary_?(?:path|file|dir|folder|name)|(?:^|_)te?mp(?!_?(?:col|table|view|user|key|schema|db|queue|topic))(?:_|$|dir|file)|mkdtemp|mkstemp|tempfile|gettempdir|temporaryfile|temporarydirectory"
+            r"(?:^|_)temporary_?(?:path|file|dir|folder|name)"
+            r"|(?:^|[_ ])te?mp(?!_?(?:col|table|view|user|key|schema|db|queue|topic))(?:_|$|dir|file)"
+            r"|mkdtemp|mkstemp|tempfile|gettempdir|temporaryfile|temporarydirectory"
             r"|scratch|sandbox_dir",
             re.I,
         ),
@@ -95,6 +97,7 @@ REASONS: tuple[tuple[str, re.Pattern[str]], ...] = (
 )
 SPAN = re.compile(r"(?:^|_)span_?id$|traceparent", re.I)  # its width is that of W3C Trace Context
 TEMPORARY = re.compile(r"/(?:tmp|var/tmp|dev/shm)\b")  # what a text begins with
+TEMPORARY_NAME = re.compile(r"(?:^|_)te?mp_?(?:path|dir)$")
 UNFINISHED = re.compile(r"\.(?:te?mp|part|partial)$")  # what a file name ends with
 BOUNDARY = re.compile(r"boundary", re.I)
 LOCK = re.compile(r"(?:^|[^a-z])(?:lock|mutex|lease|semaphore)s?(?:[^a-z]|$)", re.I)  # what a key says
@@ -173,18 +176,20 @@ def _carries(above: ast.AST, node: ast.AST) -> bool:
 def sink_of(node: ast.expr, module: Module) -> Sink:
     """Where the value of a whole text goes; what it says itself of where, as `"/tmp/…"` does, is `into`."""
     found = _sink_of(node, module)
-    if not isinstance(node, ast.JoinedStr | ast.BinOp | ast.Call):
-        return found
     first = _first(node)
+    if first is node:
+        return found
     match node:
         case ast.JoinedStr(values=[*_, ast.Constant(value=str() as text)]) if UNFINISHED.search(text):
             return found._replace(into="tempfile")
     match first:
         case ast.Constant(value=str() as text) if TEMPORARY.match(text):
             return found._replace(into="tempfile")
-        case ast.Constant(value=str() as text) if first is not node and BOUNDARY.search(text):
+        case ast.Constant(value=str() as text) if BOUNDARY.search(text):
             return found._replace(into="boundary")
-        case ast.Call(func=func) if first is not node and _dotted(func).startswith("tempfile."):
+        case ast.Call(func=func) if _dotted(func).startswith("tempfile."):
+            return found._replace(into="tempfile")
+        case ast.Name(id=name) if TEMPORARY_NAME.search(name):
             return found._replace(into="tempfile")
     return found
 

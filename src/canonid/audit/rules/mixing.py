@@ -11,7 +11,7 @@ from canonid.audit.names import Space, resolve
 from canonid.audit.rule import Rule
 from canonid.audit.rules.reading import Reading, drafted, told
 from canonid.audit.templates import Field, Template, fields, literal
-from canonid.audit.usages import Use
+from canonid.audit.usages import Use, names_id
 from canonid.audit.view import Text, View
 
 # What says whose ID it is, or which of two, rather than what it is of.
@@ -85,6 +85,7 @@ ESCAPED = re.compile(
 )
 
 
+NAMED = re.compile(r"%\((\w+)\)[0-9]*([sdi])")
 NUMBER = re.compile(r"\d*d'$")  # a format that only a number has
 
 
@@ -174,6 +175,7 @@ class Unescaped(Rule):
         "def f(total, user_id): return total / user_id",
         "def f(user_id): return cache.get(f'user:{user_id}')",
         "def f(user_id): return client.get('/users/%d' % user_id)",
+        "def f(user_id, x): url = '/%(x)s/users/%(user_id)d/' % {'x': x, 'user_id': user_id}",
         "def f(user_id): return client.get(f'/users/{user_id:06d}')",
         "from urllib.parse import quote\nmy_id = quote(user_id)\nclient.get(f'/users/{my_id}')",
         "def f(session_id): db.execute('DELETE FROM s WHERE id = %d' % int(session_id))",
@@ -223,7 +225,10 @@ def _of_numbers(node: ast.expr) -> bool:
     """`"/users/%d" % user_id`: a number needs no escaping."""
     match node:
         case ast.BinOp(left=ast.Constant(value=str() as form), op=ast.Mod()):
-            return re.search(r"%[di]", form) is not None and "%s" not in form
+            named = [kind == "s" for name, kind in NAMED.findall(form) if names_id(name)]
+            return (re.search(r"%[di]", form) is not None and "%s" not in form) or (
+                named != [] and not any(named)
+            )
     return False
 
 

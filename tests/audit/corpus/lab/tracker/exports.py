@@ -67,6 +67,12 @@ def workfiles():
     return first, second, third, temporary_path
 
 
+def in_folder(tmp_path, temp_dir):
+    one = tmp_path / f"{uuid4()}.csv"  #! none: temporary file
+    two = os.path.join(temp_dir, f"part-{uuid4()}.csv")  #! none: temporary file
+    return one, two
+
+
 def body(parts):
     edge = uuid4().hex  #! none: boundary
     lines = [f"--{edge}\r\n{part}" for part in parts]
