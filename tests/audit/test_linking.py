@@ -120,10 +120,7 @@ def test_of_two_modules_of_one_name_the_nearer_one_is_meant():
 
 
 def test_a_parameter_may_be_called_as_the_module_of_its_class():
-    code = (
-        b"import execution\n"
-        b"def new_run_id(execution: execution.Execution): return f'run_{execution.node.name()}'\n"
-    )
+    code = b"import run\ndef new_run_id(run: run.Run): return f'run_{run.node.name()}'\n"
     assert scan("app/ids.py", code).error == ""
 
 

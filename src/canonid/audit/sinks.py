@@ -19,6 +19,7 @@ WITH_NAME = frozenset(  # functions that take a name, and last what it stands fo
     {"setdefault", "get", "pop", "getattr", "setattr", "getenv", "set", "append", "add", "parametrize"}
 )
 TYPE = re.compile(r"^[A-Z]\w*[a-z](?:Id|ID|Uuid|UUID)$")
+SETS = frozenset({"set", "setex", "setnx", "aset", "set_key", "add"})
 CUTTERS = frozenset({"split", "rsplit", "partition", "rpartition", "join"})
 TELLERS = re.compile(
     r"(?:^|\.)(?:debug|info|warn|warning|error|exception|critical|log|print|echo|secho|write_line|fail|skip)$"
@@ -100,7 +101,9 @@ REASONS: tuple[tuple[str, re.Pattern[str]], ...] = (
     (
         "temporary file",
         re.compile(
-            r"(?:^|_)te?mp(?!_?(?:col|table|view|user|key|schema|db|queue|topic))(?:_|$|dir|file)|mkdtemp|mkstemp|tempfile|gettempdir|temporaryfile|temporarydirectory"
+            r"(?:^|_)temporary_?(?:path|file|dir|folder|name)"
+            r"|(?:^|[_ ])te?mp(?!_?(?:col|table|view|user|key|schema|db|queue|topic))(?:_|$|dir|file)"
+            r"|mkdtemp|mkstemp|tempfile|gettempdir|temporaryfile|temporarydirectory"
             r"|scratch|sandbox_dir",
             re.I,
         ),
@@ -115,11 +118,16 @@ REASONS: tuple[tuple[str, re.Pattern[str]], ...] = (
         ),
     ),
     ("log line", TELLERS),
-    ("rate limit bucket", re.compile(r"rate_?limit|bucket|throttle|window_?key", re.I)),
+    (
+        "rate limit bucket",
+        re.compile(r"rate_?limit|bucket(?!_?(?:name|path|uri|url|prefix))|throttle|window_?key", re.I),
+    ),
     ("jitter", re.compile(r"jitter|backoff|sleep|delay|timeout|seed", re.I)),
 )
 SPAN = re.compile(r"(?:^|_)span_?id$|traceparent", re.I)  # its width is that of W3C Trace Context
 TEMPORARY = re.compile(r"/(?:tmp|var/tmp|dev/shm)\b")  # what a text begins with
+TEMPORARY_NAME = re.compile(r"(?:^|_)te?mp_?(?:path|dir)$")
+UNFINISHED = re.compile(r"\.(?:te?mp|part|partial)$")  # what a file name ends with
 BOUNDARY = re.compile(r"boundary", re.I)
 LOCK = re.compile(r"(?:^|[^a-z])(?:lock|mutex|lease|semaphore)s?(?:[^a-z]|$)", re.I)  # what a key says
 
@@ -198,12 +206,19 @@ def sink_of(node: ast.expr, module: Module) -> Sink:
     """Where the value of a whole text goes; what it says itself of where, as `"/tmp/…"` does, is `into`."""
     found = _sink_of(node, module)
     first = _first(node)
+    if first is node:
+        return found
+    match node:
+        case ast.JoinedStr(values=[*_, ast.Constant(value=str() as text)]) if UNFINISHED.search(text):
+            return found._replace(into="tempfile")
     match first:
         case ast.Constant(value=str() as text) if TEMPORARY.match(text):
             return found._replace(into="tempfile")
-        case ast.Constant(value=str() as text) if first is not node and BOUNDARY.search(text):
+        case ast.Constant(value=str() as text) if BOUNDARY.search(text):
             return found._replace(into="boundary")
-        case ast.Call(func=func) if first is not node and _dotted(func).startswith("tempfile."):
+        case ast.Call(func=func) if _dotted(func).startswith("tempfile."):
+            return found._replace(into="tempfile")
+        case ast.Name(id=name) if TEMPORARY_NAME.search(name):
             return found._replace(into="tempfile")
     return found
 
@@ -228,10 +243,12 @@ def _first(node: ast.expr) -> ast.expr:
 
 def locks(call: ast.Call) -> bool:
     """Whether it sets a key that nobody else may hold: `set(key, token, nx=True)`, `set("lock:a", token)`."""
+    called = getattr(call.func, "attr", "")
+    if called not in SETS:
+        return False
     if any(keyword.arg == "nx" for keyword in call.keywords):
         return True
-    called = _dotted(call.func).rpartition(".")[2]
-    if called not in ("set", "setex", "setnx") or len(call.args) < 2:
+    if len(call.args) < 2:
         return False
     key = _first(call.args[0])
     text = key.value if isinstance(key, ast.Constant) else _name(key)

@@ -12,7 +12,7 @@ from canonid.audit.evaluating import is_id_name
 from canonid.audit.modules import Module
 from canonid.audit.names import Binding, Space
 
-MANY = re.compile(r"(?:ids|Ids|IDs|IDS|pks|identifiers|uuids|UUIDs|guids|GUIDs)$")
+MANY = re.compile(r"(?:ids|Ids|IDs|IDS|pks|identifiers|uuids|UUIDs|guids|GUIDs)(?:_str)?$")
 ENDING = re.compile(
     r"_?(?:u?id|guid|uuid|oid|pk|ident|identifier|ids?_?hex|ulid)s?(?:_str|_hex)?$|(?:Id|ID|Uuid|UUID|Guid|GUID)s?$"
 )
@@ -76,7 +76,7 @@ def is_many(name: str) -> bool:
 def named(node: ast.AST) -> str:
     """What an expression is called: the variable, the attribute, the key (`run_id` for "x.run-id")."""
     name = _called(node)
-    return name if name.isidentifier() else re.sub(r"[.\-]", "_", name)
+    return name.replace(".", "_").replace("-", "_") if "." in name or "-" in name else name
 
 
 def _called(node: ast.AST) -> str:

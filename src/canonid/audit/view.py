@@ -23,6 +23,8 @@ from canonid.audit.usages import Use, uses_in
 LAST = frozenset({target.rpartition(".")[2] for target in ORIGINS})
 WRAPPERS = frozenset({"getattr", "partial", "staticmethod"})
 SNOWFLAKE = Origin("strong", "snowflake", 0.0)
+OWNER = re.compile(r"(?:^|_)(?:token|value|owner|holder)$")
+LOCKING = re.compile(r"(?<![bc])lock|mutex|semaphore|(?<!re)lease", re.I)  # a function or class that locks
 CHAIN = 3  # names that stand for each other, one for the next
 
 
@@ -117,6 +119,16 @@ class View:
         """Every place that names an ID, in the order of the source."""
         return uses_in(self.module)
 
+    @cached_property
+    def modules(self) -> set[str]:
+        """The packages from which the module imports something at its top."""
+        return {
+            binding.text.partition(".")[0]
+            for bindings in self.module.space.bindings.values()
+            for binding in bindings
+            if binding.how == "import"
+        }
+
     def uses_at(self, whole: ast.expr) -> list[Use]:
         """Those within an expression."""
         return [self._uses_by_node[node] for node in ast.walk(whole) if node in self._uses_by_node]
@@ -176,6 +188,8 @@ class View:
         sink = sink_of(top(node, self.module), self.module)
         if space is None or sink.how != "name" or sink.is_id:
             return sink
+        if OWNER.search(sink.name) and LOCKING.search(space.symbol):
+            return sink._replace(into="lock")
         return self._kept.get((space, sink.name), sink)
 
     @cached_property
@@ -190,7 +204,7 @@ class View:
             if isinstance(text.node, ast.JoinedStr) and (name := bounding(text.node)):
                 found[text.space, name] = Sink("argument", "boundary")
         for call, space in self.module.calls:
-            if (call.keywords or len(call.args) > 1) and locks(call):
+            if locks(call):
                 values = [each.value for each in call.keywords if each.arg == "value"]
                 for argument in [*call.args, *values]:
                     if isinstance(argument, ast.Name):

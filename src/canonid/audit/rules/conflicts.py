@@ -96,7 +96,7 @@ class Unreadable(Rule):
                     continue
                 producer, why = wrong[0]
                 confidence: Confidence = "certain" if producer.name and draft.code in COUNTED else "likely"
-                if not producer.name and not near(producer, path):
+                if draft.code == "CID401" and not producer.name and not near(producer, path):
                     confidence = "question"  # one word for two things, more likely than not
                 message = f"{why}; {producer.called} writes {shown(producer.template)}"
                 yield path, draft._replace(code=cls.code, confidence=confidence, message=message)

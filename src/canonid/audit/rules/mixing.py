@@ -11,7 +11,7 @@ from canonid.audit.names import Space, resolve
 from canonid.audit.rule import Rule
 from canonid.audit.rules.reading import Reading, drafted, told
 from canonid.audit.templates import Field, Template, fields, literal
-from canonid.audit.usages import Use
+from canonid.audit.usages import Use, names_id
 from canonid.audit.view import Text, View
 
 # What says whose ID it is, or which of two, rather than what it is of.
@@ -83,6 +83,10 @@ EXTENSION = re.compile(r"\.[a-z][a-z0-9]{1,5}(?:\.[a-z0-9]{1,4})?$")
 ESCAPED = re.compile(
     r"(?:^|_)(?:url_?)?(?:quoted|encoded|escaped|safe|sanitized|sanitised|cleaned|slugified)_", re.I
 )
+
+
+NAMED = re.compile(r"%\((\w+)\)[0-9]*([sdi])")
+NUMBER = re.compile(r"\d*d'$")  # a format that only a number has
 
 
 class MixedKinds(Rule):
@@ -171,6 +175,9 @@ class Unescaped(Rule):
         "def f(total, user_id): return total / user_id",
         "def f(user_id): return cache.get(f'user:{user_id}')",
         "def f(user_id): return client.get('/users/%d' % user_id)",
+        "def f(user_id, x): url = '/%(x)s/users/%(user_id)d/' % {'x': x, 'user_id': user_id}",
+        "def f(user_id): return client.get(f'/users/{user_id:06d}')",
+        "from urllib.parse import quote\nmy_id = quote(user_id)\nclient.get(f'/users/{my_id}')",
         "def f(session_id): db.execute('DELETE FROM s WHERE id = %d' % int(session_id))",
     )
 
@@ -218,7 +225,10 @@ def _of_numbers(node: ast.expr) -> bool:
     """`"/users/%d" % user_id`: a number needs no escaping."""
     match node:
         case ast.BinOp(left=ast.Constant(value=str() as form), op=ast.Mod()):
-            return re.search(r"%[di]", form) is not None and "%s" not in form
+            named = [kind == "s" for name, kind in NAMED.findall(form) if names_id(name)]
+            return (re.search(r"%[di]", form) is not None and "%s" not in form) or (
+                named != [] and not any(named)
+            )
     return False
 
 
@@ -324,7 +334,18 @@ def bare_uses(view: View, text: ast.expr) -> list[Use]:
         use
         for use in view.uses_at(text)
         if not use.many and not ESCAPED.search(use.name) and _is_bare(view, use.whole, text)
+        if not _was_escaped(use)
     ]
+
+
+def _was_escaped(use: Use) -> bool:
+    """`x_id = quote(x_id)`, above its use."""
+    found = use.space.find(use.name, use.node.lineno) if isinstance(use.node, ast.Name) else None
+    return found is not None and any(
+        isinstance(each.node, ast.Call)
+        and last_of(resolve(each.node.func, use.space)) in ("quote", "quote_plus", "secure_filename")
+        for each in found[1]
+    )
 
 
 def _is_bare(view: View, node: ast.expr, text: ast.expr) -> bool:
@@ -336,6 +357,8 @@ def _is_bare(view: View, node: ast.expr, text: ast.expr) -> bool:
         ):
             return above.func is text
         if isinstance(above, ast.Subscript | ast.Compare | ast.Attribute):
+            return False
+        if isinstance(above, ast.FormattedValue) and NUMBER.search(ast.unparse(above.format_spec or above)):
             return False
     return False
 

@@ -30,6 +30,7 @@ SHOWN = re.compile(
     re.I,
 )
 SENTENCE = re.compile(r" |\.\.\.|…")
+NUMERIC = frozenset({"torch", "numpy", "jax", "tensorflow"})
 TOLD_IN = frozenset({"__repr__", "__str__", "__rich_repr__", "_repr_html_", "__format__"})
 MATCHES = frozenset({"match", "fullmatch", "search", "findall", "finditer", "sub", "subn"})
 UUID_PATTERN = re.compile(r"(?:\[[^\]]{3,24}\]|\\w|\\h)\{8\}.{0,12}?(?:\[[^\]]{3,24}\]|\\w|\\h)\{4\}")
@@ -420,6 +421,7 @@ class Slice(Reader):
         "def f(user_id): display_name = f'User {user_id[:8]}'",
         "import uuid\nrun_id = str(uuid.uuid4())\nshort_id = run_id[:8]",
         "def f(user_id): rows = user_id[0]",
+        "import torch\ndef f(y, n_id, size): return y[n_id[:size]]",
     )
 
     @classmethod
@@ -439,9 +441,22 @@ class Slice(Reader):
                 return None  # a cut token
         if told(view, cut) or displayed(view, cut):
             return Reading(cut, "likely", "", reason="log line")
+        if use.whole is use.node and _is_of_array(view, cut):
+            return None
         return Reading(
             cut, sure(use), f"a part of {use.name} is taken by its position", ast.unparse(cut.slice)
         )
+
+
+def _is_of_array(view: View, cut: ast.Subscript) -> bool:
+    """Whether it is rather an array that is cut: `y[node_id[:size]]`, `(x_id[:-1] + x_id[1:]) / 2`."""
+    if not any(name in NUMERIC for name in view.modules):
+        return False
+    above = view.module.above.get(cut)
+    if isinstance(above, ast.BinOp):
+        other = above.right if above.left is cut else above.left
+        return not isinstance(other, ast.Constant | ast.JoinedStr)
+    return isinstance(above, ast.Subscript) and above.slice is cut
 
 
 def _is_cut(index: ast.expr) -> bool:

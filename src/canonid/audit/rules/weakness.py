@@ -8,14 +8,14 @@ import re
 from collections.abc import Iterator
 from typing import ClassVar
 
-from canonid.audit.evaluating import is_id_name
+from canonid.audit.evaluating import is_id_name, reaching
 from canonid.audit.findings import Category, Confidence, Draft, Ignored
 from canonid.audit.modules import Module
 from canonid.audit.names import Space
 from canonid.audit.rule import Rule
 from canonid.audit.rules.building import against, judged
 from canonid.audit.sinks import Sink, reason_against, sink_of, top
-from canonid.audit.templates import Field, Template, birthday, fields
+from canonid.audit.templates import Field, Template, birthday, cut_to, fields
 from canonid.audit.view import View
 
 WHOLE = frozenset({"hex32", "hex36"})  # what a UUID's text has
@@ -52,12 +52,14 @@ class Truncated(Rule):
         "import hashlib\nblock_id = hashlib.sha256(data).hexdigest()[:12]",
         "import uuid\norder_id = uuid.uuid4().int % 10**8",
         "import uuid\nrow_id = uuid.uuid4().int & 0x7FFFFFFF",
+        "import uuid\nendpoint_id = f'ep-{uuid.uuid4()}'[:12]",
         "import uuid\njob_id = uuid.uuid4().time_low",
     )
     valid = (
         "logger.info(user_id[:8])",
         "import uuid\nnonce = uuid.uuid4().hex[:16]",
         "import uuid\nrun_id = uuid.uuid4().hex[:32]",
+        "import uuid\ndef f():\n    x = uuid.uuid4().hex\n    return f'{x[:8]}-{x[8:16]}-{x[16:32]}'",
         "import base64, uuid\nrun_id = base64.urlsafe_b64encode(uuid.uuid4().bytes)[:22]",
     )
 
@@ -72,9 +74,11 @@ class Truncated(Rule):
             if not isinstance(node.slice, ast.Slice) and not isinstance(node.value, ast.Call):
                 continue
             template = view.evaluator.template(node, space)
-            if len(template) != 1 or not isinstance(template[0], Field) or not template[0].cut:
+            field = _end_cut(node, template) if len(template) > 1 else template[0] if template else ""
+            if not isinstance(field, Field) or not field.cut:
                 continue
-            field = template[0]
+            if _is_piece(node, view):
+                continue
             if field.name in (WHOLE_BASE64 if "b64encode(" in ast.unparse(node.value) else WHOLE):
                 continue
             sink = view.goes_to(node)
@@ -118,6 +122,27 @@ class Truncated(Rule):
             left = _bits_left(cut, template[0].bits)
             field = template[0]._replace(name=f"{template[0].name}_part", bits=left, cut=True)
             yield view.draft(cls, cut, space, "certain" if sink.is_id else "likely", _risk(field), (field,))
+
+
+def _end_cut(node: ast.Subscript, template: Template) -> Field | str:
+    """What is left of a UUID at the end of a text that is cut: `f"ep-{uuid4()}"[:12]`."""
+    *before, last = template
+    upper = node.slice.upper if isinstance(node.slice, ast.Slice) and node.slice.lower is None else None
+    if upper is None or not isinstance(last, Field) or last.kind != "uuid" or last.cut:
+        return ""
+    length, kept = sum([len(each) for each in before if isinstance(each, str)]), _value(upper)
+    if kept is None or not length < kept < length + 32 or any(isinstance(each, Field) for each in before):
+        return ""
+    return cut_to(last, kept - length)
+
+
+def _is_piece(node: ast.Subscript, view: View) -> bool:
+    """Whether other pieces of the same token stand beside it: it is laid out anew, `f"{x[:2]}:{x[2:4]}"`."""
+    whole, name = top(node, view.module), ast.dump(node.value)
+    return whole is not node and any(
+        isinstance(each, ast.Subscript) and each is not node and ast.dump(each.value) == name
+        for each in ast.walk(whole)
+    )
 
 
 def _cut_number(node: ast.expr, module: Module) -> ast.expr | None:
@@ -204,8 +229,10 @@ class _Weak(Rule):
                 continue
             yield view.draft(cls, source.node, source.space, cls.alone, cls.message, template)
         for name, space, template in view.passed:
-            if cls.weakens(template):
-                yield view.draft(cls, name, space, cls.alone, cls.message, template)
+            node = _made_at(name, space) if cls.kind == "random" else name
+            if cls.weakens(template) and node not in seen:
+                seen.add(node)
+                yield view.draft(cls, node, space, cls.alone, cls.message, template)
         for text in view.texts:
             if text.node in seen or not cls.weakens(text.template) or judged(text) != "certain":
                 continue
@@ -220,6 +247,13 @@ class _Weak(Rule):
     def stands(cls, view: View, node: ast.expr, sink: Sink) -> bool:
         """Whether this use is right, whatever it is called."""
         return False
+
+
+def _made_at(name: ast.Name, space: Space) -> ast.expr:
+    """Where the value of a name was made."""
+    found = space.find(name.id, name.lineno)
+    binding = reaching(found[1], name, same=True) if found is not None else None
+    return binding.node if binding is not None and isinstance(binding.node, ast.expr) else name
 
 
 class TimeOnly(_Weak):
@@ -378,7 +412,11 @@ class Address(_Weak):
     message = "`id()` is an address, which the next object may have"
     alone = "likely"
     invalid = ("def f(task): task_id = id(task)", "def f(job): job_id = f'job_{id(job)}'")
-    valid = ("def f(a, b): return id(a) == id(b)", "def f(x, seen_ids): seen_ids.add(id(x))")
+    valid = (
+        "def f(a, b): return id(a) == id(b)",
+        "def f(x, seen_ids): seen_ids.add(id(x))",
+        "def f(x, seen):\n    x_id = id(x)\n    if x_id in seen: return\n    seen.add(x_id)",
+    )
 
     @classmethod
     def stands(cls, view: View, node: ast.expr, sink: Sink) -> bool:
@@ -387,7 +425,25 @@ class Address(_Weak):
         kept = isinstance(above, ast.SetComp | ast.Set | ast.DictComp) or (
             isinstance(above, ast.Dict) and node in above.keys
         )
-        return kept or (sink.how == "argument" and sink.into.endswith((".add", ".append")))
+        return (
+            kept
+            or (sink.how == "argument" and sink.into.endswith((".add", ".append")))
+            or _is_looked_up(view, sink)
+        )
+
+
+def _is_looked_up(view: View, sink: Sink) -> bool:
+    """Whether the name that it gets is looked for in a set or a dictionary of what was seen."""
+    for reference, _ in view.references_to(sink.name) if sink.how == "name" else ():
+        above = view.module.above.get(reference)
+        match above:
+            case ast.Compare(ops=[ast.In() | ast.NotIn()], left=left) if left is reference:
+                return True
+            case ast.Call(func=ast.Attribute(attr="add" | "discard" | "remove" | "get" | "pop")):
+                return True
+            case ast.Subscript(slice=index) if index is reference:
+                return True
+    return False
 
 
 class PythonHash(_Weak):

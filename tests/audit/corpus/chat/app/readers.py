@@ -5,7 +5,7 @@ import uuid
 from pathlib import Path
 
 THREAD_ID = re.compile(r"^thread_([0-9a-f]{32})$")
-UUID_PATTERN = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+UUID_PATTERN = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"  #! ~reader
 
 
 def owner(connection_id):
