@@ -21,6 +21,8 @@ CALLED = re.compile(
     r"|delimiter)$|(?:^|_)(?:encrypt|sign|seal)",
     re.I,
 )
+MADE_OF = GENERATED | {"id"}
+PATH = re.compile(r"^/|//|/$")  # of a file or a page
 EXTENSION = re.compile(r"\.[a-z][a-z0-9]{1,4}$")
 PREFIX_NAME = re.compile(r"prefix$", re.I)
 TEXT_NAME = re.compile(r"(?:prefix|suffix|sep|separator|delim|delimiter|format|fmt|template)$", re.I)
@@ -87,6 +89,8 @@ def judged(text: Text) -> Confidence | None:
     varying, between = fields(template), literal(template)
     if any(TEXT_NAME.search(field.name) for field in varying) and len(varying) > 1:
         between += "_"  # a constant of another module, which is a text
+    if sink.is_id and {field.kind for field in varying} & MADE_OF and not PATH.search(shown(template)):
+        between = between.replace("/", "-")
     if not varying or len(between) > 60 or COMPACT.fullmatch(between) is None:
         return None
     if "@" in between or sink.how in ("told", "compared"):

@@ -103,7 +103,7 @@ def _is_given_to_uuid(above: ast.AST | None) -> bool:
 def called(node: ast.Constant, module: Module) -> str:
     """What the text is called where it goes; "" where it is told, a key, or names a case or an element."""
     sink = sink_of(node, module)
-    if sink.how not in ("name", "argument", "handed"):
+    if sink.how not in ("name", "argument", "handed", "returned"):
         return ""
     if sink.name in ("id", "ids") and (CASES.search(sink.into) or _is_on_page(node, module)):
         return ""
