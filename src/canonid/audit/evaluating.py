@@ -300,7 +300,9 @@ class Evaluator:
         first, *grown = [each.node for each in found[1]]
         if not isinstance(first, ast.List | ast.Tuple):
             return None
-        elements = [*first.elts, *self._appended.get((space, items.id), ())]
+        added = self._appended.get((space, items.id), [])
+        once = first.elts or len(added) != 1 or len(found[1]) > 1
+        elements = [*first.elts, *added] if once else [*added, *added]  # in a loop
         for each in grown:
             if isinstance(each, ast.AugAssign) and isinstance(each.value, ast.List | ast.Tuple):
                 elements += each.value.elts

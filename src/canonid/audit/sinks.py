@@ -38,7 +38,7 @@ class Sink(NamedTuple):
         """Whether it is called an ID there."""
         if self.how == "returned":
             made = MAKES_ID.search(self.name) is not None or CLASS.search(self.into) is not None
-            return made or is_id_name(self.name)
+            return made or is_id_name(self.name) or SHORT.fullmatch(self.name) is not None
         if self.name in ("id", "ids") and CASES.search(self.into):
             return False
         return is_id_name(self.plain_name) or SHORT.fullmatch(self.name) is not None
@@ -46,7 +46,8 @@ class Sink(NamedTuple):
     @property
     def plain_name(self) -> str:
         """The name, that of a constant in small letters: run_id for RUN_ID."""
-        return self.name.lower() if self.name.isupper() else self.name
+        constant = self.name.isupper() and KEY.match(self.name) is None
+        return self.name.lower() if constant else self.name
 
     @property
     def is_code(self) -> bool:
@@ -56,7 +57,10 @@ class Sink(NamedTuple):
 
 # What takes the names of test cases, or of elements of a page, as `id`.
 CASES = re.compile(r"(?:^|\.)(?:param|parametrize|fixture|find|find_all|select|Input|Output|State)$")
-SHORT = re.compile(r"_?(?:new_)?[cejnqrst]ids?")  # jid, rid, sid, tid and the like
+SHORT = re.compile(
+    r"_?(?:(?:new|make|create|next|generate)_)?[cejnqrstx]ids?"
+)  # jid, rid, sid, tid and the like
+KEY = re.compile(r"_?(?:ATTR|CONF|KEY|FIELD|HEADER|COLUMN|COL|PARAM|ARG)_")  # ATTR_USER_ID is the name of one
 CODE = re.compile(
     r"(?:invit\w*|referral|short|share|order|join|room|promo|coupon|tracking|ticket|booking|reservation|voucher)"
     r"_(?:code|number|no|ref|reference|slug|handle)$"

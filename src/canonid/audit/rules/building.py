@@ -21,6 +21,8 @@ CALLED = re.compile(
     r"|delimiter)$|(?:^|_)(?:encrypt|sign|seal)",
     re.I,
 )
+MADE_OF = GENERATED | {"id"}
+PATH = re.compile(r"^/|//|/$")  # of a file or a page
 EXTENSION = re.compile(r"\.[a-z][a-z0-9]{1,4}$")
 PREFIX_NAME = re.compile(r"prefix$", re.I)
 TEXT_NAME = re.compile(r"(?:prefix|suffix|sep|separator|delim|delimiter|format|fmt|template)$", re.I)
@@ -87,6 +89,8 @@ def judged(text: Text) -> Confidence | None:
     varying, between = fields(template), literal(template)
     if any(TEXT_NAME.search(field.name) for field in varying) and len(varying) > 1:
         between += "_"  # a constant of another module, which is a text
+    if sink.is_id and {field.kind for field in varying} & MADE_OF and not PATH.search(shown(template)):
+        between = between.replace("/", "-")
     if not varying or len(between) > 60 or COMPACT.fullmatch(between) is None:
         return None
     if "@" in between or sink.how in ("told", "compared"):
@@ -107,7 +111,7 @@ def judged(text: Text) -> Confidence | None:
         return None
     if not _begins_with_prefix(template) and (sink.how == "handed" or not SEPARATED.search(between)):
         return None
-    return "question" if CALLED.search(sink.name) else "likely"
+    return "question" if CALLED.search(sink.name) and "unique" not in sink.name else "likely"
 
 
 def _is_written(text: Text) -> bool:
@@ -126,11 +130,10 @@ def _is_written(text: Text) -> bool:
 def _is_composed(text: Text, between: str) -> bool:
     """Whether it has a prefix or several parts, and is not only another way to write what is given."""
     varying, sink = fields(text.template), text.sink
-    if (
-        NO_IDS.search(sink.name)
-        or OF_PAGES.search(sink.name)
-        or (sink.how == "returned" and CONVERTING.search(sink.name))
-    ):
+    if NO_IDS.search(sink.name) or OF_PAGES.search(sink.name):
+        return False
+    of_ids = len(varying) > 1 and any(field.kind == "id" for field in varying)
+    if sink.how == "returned" and CONVERTING.search(sink.name) and not of_ids:
         return False
     if len(varying) == 1 and LETTER.search(between) is None:
         return DIGIT.search(between) is not None and (bool(SEPARATED.search(between)) or _is_written(text))

@@ -14,11 +14,12 @@ from canonid.audit.sinks import CASES, sink_of
 from canonid.audit.usages import kind_of_name, named, names_id
 from canonid.audit.view import View
 
-UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.I)
+UUID = re.compile(r"\{?[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\}?", re.I)
 COMPACT = re.compile(r"(?=[A-Za-z0-9])[A-Za-z0-9_\-:.#|~+]{1,80}")
 # A word and a number, or digits enough to be random: user_123, thr-9f3a, run7, 9f86d081884c.
 NUMBERED = re.compile(r"[A-Za-z]{1,}[\w\-:.#|~+]*\d[\w\-:.#|~+]*|(?=[a-f]*\d)[0-9a-f]{8,}", re.I)
 SEPARATED = re.compile(r"[A-Za-z0-9]+(?:[_\-:.#|~+]+[A-Za-z0-9]+)+")
+LETTERED = re.compile(r"[_\-.:](?:[a-zA-Z]|one|two|three|first|second|third)$")  # thread-a, user_one
 MADE_UP = re.compile(
     r"test|fake|mock|dummy|sample|example|abc|xyz|foo|bar|some|unknown|missing|invalid|other", re.I
 )
@@ -65,7 +66,7 @@ class IdLiteral(Rule):
             return
         for node, space in view.module.constants:
             text = node.value
-            if not isinstance(text, str) or COMPACT.fullmatch(text) is None:
+            if not isinstance(text, str) or not (COMPACT.fullmatch(text) or UUID.fullmatch(text)):
                 continue
             confidence = judged(text, node, view.module)
             if confidence is not None:
@@ -92,7 +93,7 @@ def judged(text: str, node: ast.Constant, module: Module) -> Confidence | None:
         return "likely" if name.lower() in UNIQUE else "certain"
     if text.isdigit():
         return "likely"
-    return "likely" if MADE_UP.search(text) or _names(text, kind) else None
+    return "likely" if MADE_UP.search(text) or LETTERED.search(text) or _names(text, kind) else None
 
 
 def _is_given_to_uuid(above: ast.AST | None) -> bool:
@@ -103,7 +104,7 @@ def _is_given_to_uuid(above: ast.AST | None) -> bool:
 def called(node: ast.Constant, module: Module) -> str:
     """What the text is called where it goes; "" where it is told, a key, or names a case or an element."""
     sink = sink_of(node, module)
-    if sink.how not in ("name", "argument", "handed"):
+    if sink.how not in ("name", "argument", "handed", "returned"):
         return ""
     if sink.name in ("id", "ids") and (CASES.search(sink.into) or _is_on_page(node, module)):
         return ""
