@@ -14,7 +14,7 @@ pytestmark = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no suc
 
 def test_a_file_that_takes_too_long_is_broken_and_is_not_remembered(tmp_path):
     file = tmp_path / "a.py"
-    file.write_text("import uuid\n" + "user_id = str(uuid.uuid4())\n" * 20_000)
+    file.write_text("import uuid\n" + "user_id = str(uuid.uuid4())\n" * 2_000)
     outcome = examine(Task("a.py", str(file), b""), limit=0.01)
     assert unpack(outcome.facts).error == "took too long: more than 0.01 s of processor time"
     assert outcome.digest == b""
@@ -28,6 +28,23 @@ def test_only_work_counts():
         with cpu_seconds(0.05):
             while True:
                 pass
+
+
+@pytest.mark.parametrize("swallow", [lambda: None, lambda: [].pop()])
+def test_whatever_becomes_of_it_in_the_body_it_is_told(swallow):
+    with pytest.raises(TookTooLong):
+        with cpu_seconds(0.02):
+            try:
+                while True:
+                    pass
+            except TookTooLong:
+                swallow()
+
+
+def test_faults_of_the_body_stay_what_they_are():
+    with pytest.raises(IndexError):
+        with cpu_seconds(60):
+            [].pop()
 
 
 def test_afterwards_nothing_is_left_of_it():

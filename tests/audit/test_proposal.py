@@ -144,6 +144,17 @@ def test_a_pattern_reads_what_its_template_gives(name):
     assert read
 
 
+def test_a_prefix_that_few_ids_have_is_not_the_kind_s():
+    place = ("a.py", 1, "", "")
+    written = [
+        Written("user", (Part("", "guest_"), Part("uuid", "uuid")), *place, 2),
+        Written("user", (Part("uuid", "hex32"),), *place, 7),
+    ]
+    declared = tomllib.loads(proposal(report(written), "app").text)
+    assert declared["kinds"] == {"user": {}}
+    assert {each["pattern"] for each in declared["formats"].values()} == {"{id:hex(32)}", "guest_{id:uuid}"}
+
+
 def test_the_ids_of_another_kind_are_nested():
     found = proposed(
         {

@@ -64,6 +64,17 @@ def test_a_dry_run_shows_the_file_and_writes_nothing(repository):
     assert (repository / "canonid.toml").read_text() == shown.stdout
 
 
+def test_of_one_file_the_registry_stands_beside_it(repository):
+    assert canonid("init", "ids.py").returncode == 0
+    assert sorted(os.listdir(repository)) == ["canonid.toml", "ids.py"]
+
+
+def test_the_audit_names_it_until_there_is_a_registry(repository):
+    assert "canonid init  # a first registry" in canonid("audit").stdout
+    canonid("init")
+    assert "canonid init" not in canonid("audit").stdout
+
+
 def test_json_names_what_is_declared(repository):
     told = json.loads(canonid("init", "--json").stdout)
     assert told["registry"] == "canonid.toml"

@@ -49,7 +49,7 @@ def _written(repository: Repository) -> Iterator[Written]:
             service = repository.service_of(each.path)
             yield Written(kind, each.template, each.path, each.place.line, each.name, service, 1 + count)
     for path, facts in repository.files.items():
-        if is_test(path):
+        if not (facts.tokens or facts.definitions) or is_test(path):
             continue
         service = repository.service_of(path)
         for token in facts.tokens:

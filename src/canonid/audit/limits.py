@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+AGAIN = 1.0  # seconds after which it is raised once more, if something swallowed it
+
 
 class TookTooLong(BaseException):
     """Not an `Exception`: whoever expects faults in what a file holds must not take this for one."""
@@ -15,7 +17,7 @@ class TookTooLong(BaseException):
 
 @contextmanager
 def cpu_seconds(limit: float) -> Iterator[None]:
-    """Raises `TookTooLong` in the body once this process has worked that long: waiting doesn't count.
+    """Raises `TookTooLong` once this process has worked that long in the body: waiting doesn't count.
 
     So a busy machine changes nothing. There is no bound in threads other than the main one, on systems
     without such a timer (Windows), or where the program uses that timer itself.
@@ -23,13 +25,25 @@ def cpu_seconds(limit: float) -> Iterator[None]:
     if not _can_be_bounded():
         yield
         return
-    signal.signal(signal.SIGPROF, _raise)
+    passed = False
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        nonlocal passed
+        passed = True
+        raise TookTooLong
+
+    signal.signal(signal.SIGPROF, stop)
     try:
-        signal.setitimer(signal.ITIMER_PROF, limit)
+        signal.setitimer(signal.ITIMER_PROF, limit, AGAIN)
         yield
+    except (Exception, TookTooLong):
+        if not passed:
+            raise
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
         signal.signal(signal.SIGPROF, signal.SIG_DFL)
+    if passed:  # C code may have turned it into another error, or a finaliser swallowed it
+        raise TookTooLong
 
 
 def _can_be_bounded() -> bool:
@@ -39,7 +53,3 @@ def _can_be_bounded() -> bool:
         and signal.getsignal(signal.SIGPROF) == signal.SIG_DFL
         and signal.getitimer(signal.ITIMER_PROF)[0] == 0
     )
-
-
-def _raise(number: int, frame: FrameType | None) -> None:
-    raise TookTooLong

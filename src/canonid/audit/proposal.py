@@ -238,13 +238,16 @@ def _systems(systems: Sequence[System]) -> Iterator[str]:
 
 
 def _prefixes(made: Sequence[Written]) -> Iterator[str]:
-    """What a kind may have as its prefix: what most of its IDs begin with, else its name."""
+    """What a kind may have as its prefix: what most of its IDs begin with, or its name, or any beginning."""
     begun: Counter[str] = Counter()
     for each in made:
-        if each.template and not each.template[0].kind:
-            begun[re.split(r"[^A-Za-z_]", each.template[0].text)[0].strip("_")] += each.uses
+        if each.template:
+            first = each.template[0]
+            begin = "" if first.kind else re.split(r"[^A-Za-z_]", first.text)[0]
+            begun[begin.rstrip("_")] += each.uses
+    most = [begin for begin, uses in begun.most_common(1) if 2 * uses > begun.total()]
     plain = re.sub(r"[^a-z_]", "", made[0].kind.replace("-", "_")).strip("_")
-    for prefix in [*[begin for begin, _ in begun.most_common()], plain]:
+    for prefix in [*most, plain, *begun]:
         if PREFIX.fullmatch(prefix):
             yield prefix
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TextIO
 from canonid.cli.ids import Command
 from canonid.core.declaring import did_you_mean
 from canonid.errors import UnknownName, show, show_path
-from canonid.project import read_registry
+from canonid.project import find_registry, read_registry
 
 if TYPE_CHECKING:
     from canonid.audit.changes import Changes
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 FORMATS = ("text", "json", "jsonl", "sarif", "markdown", "html")
 PIPED = 100  # columns where there is no terminal
+ROOMY = 30  # rows
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -289,7 +290,7 @@ def _formatted(report: Report, options: argparse.Namespace, output: TextIO) -> I
         return ignored(report)
     if options.since or options.baseline:
         return listed(report.findings, screen)
-    return terminal(report, BY_CODE, lines_of, screen, _next_steps(report, options.path))
+    return terminal(report, BY_CODE, lines_of, screen, _next_steps(report, options.path, screen.rows))
 
 
 def _screen(output: TextIO) -> Screen:
@@ -304,7 +305,8 @@ def _screen(output: TextIO) -> Screen:
     return Screen(columns, rows, colour)
 
 
-def _next_steps(report: Report, paths: Sequence[str]) -> list[str]:
+def _next_steps(report: Report, paths: Sequence[str], rows: int | None) -> list[str]:
+    """What to type next; to write a registry only where there is room to say it, and none yet."""
     import shlex
 
     from canonid.audit.formats.totals import worst
@@ -313,10 +315,17 @@ def _next_steps(report: Report, paths: Sequence[str]) -> list[str]:
     if not counted:
         return ["Nothing was found that counts."]
     command = shlex.join(["canonid", "audit", *paths])
+    has_room = rows is None or rows >= ROOMY
+    first = has_room and report.written and len(paths) < 2 and find_registry(report.root) is None
     return [
         f"canonid audit --explain {counted[0].code}  # what to do instead",
         f"{command} --format html -o audit.html  # every finding",
         f"{command} --update-baseline  # from now on, only new ones fail",
+        *(
+            [f"{shlex.join(['canonid', 'init', *paths])}  # a first registry from what was found"]
+            if first
+            else []
+        ),
     ]
 
 

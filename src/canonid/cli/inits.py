@@ -30,6 +30,7 @@ def _init(options: argparse.Namespace) -> int:
     from canonid.audit.proposal import proposal
 
     folder = Path(options.path)
+    folder = folder.parent if folder.is_file() else folder
     target = Path(options.output) if options.output else folder / NAMES[0]
     if not options.dry_run and not options.force:
         _refuse_to_replace(folder, target, named=options.output is not None)
