@@ -6,6 +6,7 @@ import ast
 import math
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from canonid.audit.names import Binding, Space, resolve
 from canonid.audit.origins import HASHES, Origin, origin_of
@@ -32,6 +33,7 @@ PERCENT = re.compile(r"%(?:\((\w+)\))?[#0\- +]*(?:\d+|\*)?(?:\.\d+)?[diouxXeEfFg
 BRACES = re.compile(r"\{\{|\}\}|\{([^{}:!]*)(?:![rsa])?(?::[^{}]*)?\}")
 
 
+@lru_cache(maxsize=50_000)
 def is_id_name(name: str) -> bool:
     """Whether things of this name are IDs: thread_id, connectionId, uuid, pk."""
     return ID_NAME.search(name) is not None

@@ -22,6 +22,7 @@ from canonid.audit.usages import Use, uses_in
 LAST = frozenset({target.rpartition(".")[2] for target in ORIGINS})
 WRAPPERS = frozenset({"getattr", "partial", "staticmethod"})
 SNOWFLAKE = Origin("strong", "snowflake", 0.0)
+TAKERS = frozenset({ast.Assign, ast.AnnAssign, ast.keyword, ast.Return})
 CHAIN = 3  # names that stand for each other, one for the next
 
 
@@ -60,8 +61,8 @@ class View:
 
     @cached_property
     def texts(self) -> list[Text]:
-        """Every text that is put together, each once."""
-        found: dict[ast.expr, Text] = {}
+        """Every text that is put together, each once; not those that people are told, or that are compared."""
+        found: dict[ast.expr, Text | None] = {}
         built: list[tuple[ast.expr, Space]] = [*self.module.texts]
         built += [
             (node, space)
@@ -70,21 +71,21 @@ class View:
         ]
         for node, space in built:
             whole = top(node, self.module)
-            if whole not in found:
-                template = self.evaluator.template(whole, space)
-                found[whole] = Text(whole, space, template, sink_of(whole, self.module))
-        return list(found.values())
+            if whole in found:
+                continue
+            sink = sink_of(whole, self.module)
+            wanted = sink.how not in ("told", "compared")
+            found[whole] = Text(whole, space, self.evaluator.template(whole, space), sink) if wanted else None
+        return [text for text in found.values() if text is not None]
 
     @cached_property
     def passed(self) -> list[tuple[ast.Name, Space, Template]]:
         """Names of what was made under a name that says no ID, where they become one: `job_id = started`."""
         found: list[tuple[ast.Name, Space, Template]] = []
         for node, space in self.module.references:
-            if not isinstance(node, ast.Name) or is_id_name(node.id):
+            if type(self.module.above.get(node)) not in TAKERS:  # this first: it leaves few of the many
                 continue
-            if not isinstance(
-                self.module.above.get(node), ast.Assign | ast.AnnAssign | ast.keyword | ast.Return
-            ):
+            if not isinstance(node, ast.Name) or is_id_name(node.id):
                 continue
             sink = sink_of(node, self.module)
             if not sink.is_id or reason_against(sink) is not None:
