@@ -61,7 +61,7 @@ class View:
 
     @cached_property
     def texts(self) -> list[Text]:
-        """Every text that is put together, each once; not those that people are told, or that are compared."""
+        """Every text that is put together, each once; not those that are told to people, or compared."""
         found: dict[ast.expr, Text | None] = {}
         built: list[tuple[ast.expr, Space]] = [*self.module.texts]
         built += [
