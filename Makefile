@@ -43,13 +43,14 @@ matrix: setup    ## the library's tests on the other supported Pythons that are 
 	  .venv-$$version/bin/python -m pytest -q -m 'not browser' || exit 1; \
 	done
 
-bench: setup     ## canonid beside other ways: cleaning up, scopes, WebSockets, and IDs of other libraries
+bench: setup     ## canonid beside other ways: cleaning up, scopes, WebSockets, IDs of other libraries, the audit
 	@$(BIN)/python benchmarks/cleanup.py --quick
 	@$(BIN)/python benchmarks/scopes.py --quick
 	@$(BIN)/python benchmarks/soak.py --quick
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
 	@$(BIN)/python benchmarks/websockets.py --quick
 	@$(BIN)/python benchmarks/ids.py --quick
+	@$(BIN)/python benchmarks/audit.py --quick
 
 audit-quality: setup  ## recall and precision of the audit over its labelled corpus
 	@$(BIN)/python tests/audit/quality.py

@@ -129,7 +129,7 @@ def peers(code: Path, rules: Path, quick: bool) -> dict[str, list[str | Path]]:
         found["semgrep"] = [*semgrep, "--config", rules, code]
     there = {name: [_program(str(command[0])), *command[1:]] for name, command in found.items()}
     for name in [name for name, command in there.items() if not command[0]]:
-        print(f"{name} is not installed: left out (benchmarks/requirements.txt has it)")
+        print(f"{name} is not there: left out (benchmarks/requirements.txt says how to get it)")
     return {name: command for name, command in there.items() if command[0]}
 
 

@@ -43,8 +43,8 @@ def audit(
     with collecting_by_hand():
         entries = _examine(found, _name(found, paths), workers or _cores(), cache, progress)
         facts = [unpack(entry.facts) for entry in entries.values()]
-    facts += [FileFacts(path, 0, why) for path, why in found.unreadable]
-    return link(found.root, facts, registry)
+        facts += [FileFacts(path, 0, why) for path, why in found.unreadable]
+        return link(found.root, facts, registry)
 
 
 def _examine(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import marshal
 import os
 import sys
-import tempfile
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -70,6 +69,8 @@ class Cache:
 
     def _write(self, file: Path, parts: Iterable[bytes]) -> None:
         """All at once: another audit sees the old file or the new one."""
+        import tempfile  # an audit of files that are all known needs none
+
         number, name = tempfile.mkstemp(dir=self._folder)
         try:
             with os.fdopen(number, "wb") as written:

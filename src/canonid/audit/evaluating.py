@@ -35,7 +35,7 @@ PERCENT = re.compile(r"%(?:\((\w+)\))?[#0\- +]*(?:\d+|\*)?(?:\.\d+)?[diouxXeEfFg
 BRACES = re.compile(r"\{\{|\}\}|\{([^{}:!]*)(?:![rsa])?(?::[^{}]*)?\}")
 
 
-@lru_cache(maxsize=20_000)
+@lru_cache(maxsize=50_000)
 def is_id_name(name: str) -> bool:
     """Whether things of this name are IDs: thread_id, connectionId, uuid, pk."""
     return ID_NAME.search(name) is not None

@@ -84,6 +84,7 @@ def stamp_of(stat: os.stat_result) -> Stamp:
 
 def examine_all(tasks: Sequence[Task]) -> list[Outcome]:
     """The outcomes in order. Call it where `collecting_by_hand`."""
+    _grow_old()
     outcomes = [examine(task) for task in tasks]
     gc.collect(0)  # all that is new is in the youngest generation
     return outcomes
@@ -97,8 +98,16 @@ def collecting_by_hand() -> Iterator[None]:
     try:
         yield
     finally:
+        _grow_old()
         if was:
             gc.enable()
+
+
+def _grow_old() -> None:
+    """Puts all that is there into the oldest generation, without looking at it."""
+    if not gc.get_freeze_count():  # else the program has frozen what must stay so
+        gc.freeze()
+        gc.unfreeze()
 
 
 def _facts(path: str, data: bytes) -> FileFacts:

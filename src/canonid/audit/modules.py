@@ -29,9 +29,11 @@ class Module:
         self.subscripts: list[tuple[ast.Subscript, Space]] = []
         self.constants: list[tuple[ast.Constant, Space]] = []
         self.grown: list[tuple[ast.AugAssign, Space]] = []
+        self.stored: list[ast.Attribute] = []  # that are set or deleted
+        self.globals: list[ast.Global] = []
         self._documents: set[ast.AST] = set()
         self._document(tree)
-        self._walk_all(tree, self.space)
+        self._walk(tree, self.space)
 
     def upwards(self, node: ast.AST) -> Iterator[ast.AST]:
         """Its parent, and so on to the module."""
@@ -42,9 +44,13 @@ class Module:
 
     # One walk
 
-    def _walk_all(self, node: ast.AST, space: Space) -> None:
+    def _walk(self, node: ast.AST, space: Space) -> None:
+        # By exact type: asking `isinstance` for each kind of node would take most of the time of an audit.
         above, walk = self.above, self._walk
-        for name in CHILDREN[type(node)]:
+        keep, names = PLAN[type(node)]
+        if keep is not None:
+            keep(self, node, space)
+        for name in names:
             value = getattr(node, name, None)
             if type(value) is list:
                 for child in value:
@@ -54,19 +60,6 @@ class Module:
             elif value is not None:
                 above[value] = node
                 walk(value, space)
-
-    def _walk(self, node: ast.AST, space: Space) -> None:
-        # By exact type: asking `isinstance` for each kind of node would take most of the time of an audit.
-        kind = type(node)
-        enter = ENTERED.get(kind)
-        if enter is not None:
-            enter(self, node, space)
-            return
-        keep = KEPT.get(kind)
-        if keep is not None:
-            keep(self, node, space)
-        if CHILDREN[kind]:
-            self._walk_all(node, space)
 
     def _name(self, node: ast.Name, space: Space) -> None:
         if type(node.ctx) is ast.Load:
@@ -85,6 +78,11 @@ class Module:
     def _attribute(self, node: ast.Attribute, space: Space) -> None:
         if type(node.ctx) is ast.Load:
             self.references.append((node, space))
+        else:
+            self.stored.append(node)
+
+    def _global(self, node: ast.Global, space: Space) -> None:
+        self.globals.append(node)
 
     def _text(self, node: ast.JoinedStr | ast.BinOp, space: Space) -> None:
         if isinstance(node, ast.JoinedStr) or isinstance(node.op, ast.Add | ast.Mod):
@@ -181,15 +179,8 @@ LEAVES = frozenset(
 )
 
 
-class _Children(dict[type[ast.AST], tuple[str, ...]]):
-    def __missing__(self, kind: type[ast.AST]) -> tuple[str, ...]:
-        fields = () if kind is ast.MatchSingleton else kind._fields  # its value is None, True or False itself
-        self[kind] = found = tuple([name for name in fields if name not in LEAVES])
-        return found
-
-
-CHILDREN = _Children()
 Visit = Callable[[Module, Any, Space], None]
+# Those that say by themselves what of them is visited.
 ENTERED: dict[type[ast.AST], Visit] = {
     ast.Name: Module._name,
     ast.Constant: Module._constant,
@@ -197,6 +188,7 @@ ENTERED: dict[type[ast.AST], Visit] = {
     ast.AsyncFunctionDef: Module._enter_function,
     ast.Lambda: Module._enter_function,
     ast.ClassDef: Module._enter_class,
+    ast.Global: Module._global,
     ast.Import: Module._imports,
     ast.ImportFrom: Module._imports,
 }
@@ -222,6 +214,20 @@ KEPT: dict[type[ast.AST], Visit] = {
         Module._bind,
     ),
 }
+
+
+class _Plan(dict[type[ast.AST], tuple[Visit | None, tuple[str, ...]]]):
+    """What is done with a node, and the names of its children, by its type."""
+
+    def __missing__(self, kind: type[ast.AST]) -> tuple[Visit | None, tuple[str, ...]]:
+        enter = ENTERED.get(kind)
+        # The value of a MatchSingleton is None, True or False itself.
+        inner = () if enter is not None or kind is ast.MatchSingleton else kind._fields
+        self[kind] = found = (enter or KEPT.get(kind), tuple([name for name in inner if name not in LEAVES]))
+        return found
+
+
+PLAN = _Plan()
 
 
 def _below(space: Space, name: str) -> str:

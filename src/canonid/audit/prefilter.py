@@ -6,6 +6,7 @@ What is asked here must hold for every file in which a rule finds something; tes
 from __future__ import annotations
 
 import re
+from functools import cache
 
 # What makes IDs by itself, wherever it stands.
 TOKENS = (
@@ -79,9 +80,12 @@ _DESCRIBED = (
     ],
     *[call + rb"\([\"'][a-z][a-z0-9]{2,19}[_\-][\"']\)" for call in (rb"startswith", rb"removeprefix")],
 )
-_PATTERNS = [
-    re.compile(pattern)
-    for pattern in (
+
+
+@cache
+def _patterns() -> tuple[re.Pattern[bytes], ...]:
+    """Made when the first file is looked at: an audit whose files are all known needs none."""
+    texts = (
         *[name + _ENDS + _READS for name in _NAMES],
         *_HELD,
         *_DESCRIBED,
@@ -90,7 +94,7 @@ _PATTERNS = [
         *_COUNTED,
         *[name + _GETS + rb"[^\n]*?" + _MAKES for name in _NAMES],
     )
-]
+    return tuple([re.compile(text) for text in texts])
 
 
 # What a test writes out as an ID: a UUID, or a text with a digit or a separator under such a name.
@@ -117,4 +121,4 @@ def needs_tree(data: bytes) -> bool:
     """Whether a rule could find something in the file."""
     if any(token in data for token in TOKENS):
         return True
-    return any(pattern.search(data) for pattern in _PATTERNS)
+    return any(pattern.search(data) for pattern in _patterns())

@@ -54,9 +54,11 @@ class Repository:
         self._found: dict[tuple[str, str], Found | Missing | None] = {}
         # A name that is set from outside anywhere may be there at run time.
         self.changed = frozenset([name for each in self.files.values() for name in each.changed])
-        self._ends: dict[str, list[str]] = {}
+        self._ends: dict[str, list[str]] = {}  # by the last name of a module, and by the last two
         for path in self.files:
-            self._ends.setdefault(module_end(path), []).append(path)
+            package, end = module_ends(path)
+            self._ends.setdefault(end, []).append(path)
+            self._ends.setdefault(f"{package}/{end}", []).append(path)
         self._definitions = {
             path: {each.symbol: each for each in facts.definitions}
             for path, facts in self.files.items()
@@ -243,7 +245,7 @@ class Repository:
             return next((each for each in (f"{'/'.join(names[1:])}.py", whole) if each in self.files), None)
         end = "/".join(names)
         fitting = []
-        for file in self._ends.get(names[-1], ()):
+        for file in self._ends.get("/".join(names[-2:]), ()):
             for written in (f"{end}.py", f"{end}/__init__.py"):
                 if file != written and not file.endswith(f"/{written}"):
                     continue
@@ -260,8 +262,10 @@ class Repository:
 PLAIN_BASES = frozenset({"object", "ABC", "Protocol", "Generic", "Enum", "StrEnum", "IntEnum", "str", "int"})
 
 
-def module_end(path: str) -> str:
-    """The last name of a module: "ids" for "a/ids.py" and for "a/ids/__init__.py"."""
+def module_ends(path: str) -> tuple[str, str]:
+    """The last two names of a module: "a" and "ids" for "a/ids.py" and for "a/ids/__init__.py"."""
     folder, _, name = path.rpartition("/")
     stem = name.rpartition(".")[0] or name
-    return folder.rpartition("/")[2] if stem == "__init__" else stem
+    if stem == "__init__":
+        folder, _, stem = folder.rpartition("/")
+    return folder.rpartition("/")[2], stem

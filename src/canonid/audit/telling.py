@@ -395,9 +395,8 @@ def _is_open(view: View) -> bool:
     bound = view.module.space.bindings
     if "__getattr__" in bound:
         return True
-    for node in view.module.above:
-        if isinstance(node, ast.Global) and not all(name in bound for name in node.names):
-            return True
+    if any(name not in bound for node in view.module.globals for name in node.names):
+        return True
     return any(
         isinstance(node, ast.Name) and node.id in ("globals", "exec", "__name__") and _opens(view, node)
         for node, _ in view.module.references
@@ -411,9 +410,7 @@ def _opens(view: View, node: ast.Name) -> bool:
 
 def _changed(view: View) -> Iterator[str]:
     """Attributes that are set on something else than `self`."""
-    for node in view.module.above:
-        if not isinstance(node, ast.Attribute) or isinstance(node.ctx, ast.Load):
-            continue
+    for node in view.module.stored:
         if not (isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")):
             yield node.attr
     for call, space in view.module.calls:

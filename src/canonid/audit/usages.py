@@ -63,7 +63,7 @@ class Use(NamedTuple):
         return bool(kind_of_name(self.name))
 
 
-@lru_cache(maxsize=20_000)
+@lru_cache(maxsize=50_000)
 def names_id(name: str) -> bool:
     """Whether things of this name are IDs, one or many, and not what a page or a program calls so."""
     return (is_id_name(name) or SHORT.search(name) is not None) and NO_IDS.search(name) is None

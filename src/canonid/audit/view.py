@@ -25,6 +25,7 @@ WRAPPERS = frozenset({"getattr", "partial", "staticmethod"})
 SNOWFLAKE = Origin("strong", "snowflake", 0.0)
 OWNER = re.compile(r"(?:^|_)(?:token|value|owner|holder)$")
 LOCKING = re.compile(r"(?<![bc])lock|mutex|semaphore|(?<!re)lease", re.I)  # a function or class that locks
+TAKERS = frozenset({ast.Assign, ast.AnnAssign, ast.keyword, ast.Return})
 CHAIN = 3  # names that stand for each other, one for the next
 
 
@@ -63,8 +64,8 @@ class View:
 
     @cached_property
     def texts(self) -> list[Text]:
-        """Every text that is put together, each once."""
-        found: dict[ast.expr, Text] = {}
+        """Every text that is put together, each once; not those that are told to people, or compared."""
+        found: dict[ast.expr, Text | None] = {}
         built: list[tuple[ast.expr, Space]] = [*self.module.texts]
         built += [
             (node, space)
@@ -73,13 +74,17 @@ class View:
         ]
         for node, space in built:
             whole = top(node, self.module)
-            if whole not in found:
-                template = self.evaluator.template(whole, space)
-                sink = sink_of(whole, self.module)
-                if sink.how == "name" and not sink.is_id and is_made(template):
-                    sink = self._in_the_end(whole, space, sink)
-                found[whole] = Text(whole, space, template, sink)
-        return list(found.values())
+            if whole in found:
+                continue
+            sink = sink_of(whole, self.module)
+            if sink.how in ("told", "compared"):
+                found[whole] = None
+                continue
+            template = self.evaluator.template(whole, space)
+            if sink.how == "name" and not sink.is_id and is_made(template):
+                sink = self._in_the_end(whole, space, sink)
+            found[whole] = Text(whole, space, template, sink)
+        return [text for text in found.values() if text is not None]
 
     def _in_the_end(self, whole: ast.expr, space: Space, sink: Sink) -> Sink:
         """Where a text goes that is first kept under a name of the function: `text = f"…"; job_id = text`."""
@@ -95,11 +100,9 @@ class View:
         """Names of what was made under a name that says no ID, where they become one: `job_id = started`."""
         found: list[tuple[ast.Name, Space, Template]] = []
         for node, space in self.module.references:
-            if not isinstance(node, ast.Name) or is_id_name(node.id):
+            if type(self.module.above.get(node)) not in TAKERS:  # this first: it leaves few of the many
                 continue
-            if not isinstance(
-                self.module.above.get(node), ast.Assign | ast.AnnAssign | ast.keyword | ast.Return
-            ):
+            if not isinstance(node, ast.Name) or is_id_name(node.id):
                 continue
             sink = sink_of(node, self.module)
             if not sink.is_id or reason_against(sink) is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from functools import cache, lru_cache
 
 _ID = r"(?:u?u?id|guid|ulid|identifier)"
 _VERB = r"(?:generate|gen|make|new|create|next|mint|allocate|build|fresh|random)"
@@ -49,30 +49,30 @@ _STAR = re.compile(rb"^from ([\w.]+) import \*", re.M)
 # alone in a list of imports. A pattern for each beginning, since `re` finds a text that begins with the same
 # letters many times faster.
 _USED = r"(?:_(?:for|from|of|with)_\w+|_str|_hex)?\s*(?:\(|as\b|,?[ \t]*(?:#[^\n]*)?\r?\n)"
-_MARKS = tuple(
-    [
-        re.compile(pattern.encode())
-        for pattern in (
-            *[
-                rf"{verb}_(?:\w{{1,40}}_)?(?:uu|u|gu)?(?:id|lid|identifier)s?{_USED}"
-                for verb in _VERB[3:-1].split("|")
-            ],
-            *[
-                rf"{word}s?_?{_CAMEL_ROLE}"
-                for word in ("Id", "ID", "Uuid", "UUID", "Guid", "GUID", "Ulid", "Identifier", "Snowflake")
-            ],
-            *[rf"{word}(?:Type|Kind|Format|Prefix|Category|Scheme)" for word in ("Id", "ID")],
-            rf"id_{_ROLE}\b",
-            r"Ids\(",
-            r"IDs\(",
-        )
-    ]
-)
+
+
+@cache
+def _marks() -> tuple[re.Pattern[bytes], ...]:
+    patterns = (
+        *[
+            rf"{verb}_(?:\w{{1,40}}_)?(?:uu|u|gu)?(?:id|lid|identifier)s?{_USED}"
+            for verb in _VERB[3:-1].split("|")
+        ],
+        *[
+            rf"{word}s?_?{_CAMEL_ROLE}"
+            for word in ("Id", "ID", "Uuid", "UUID", "Guid", "GUID", "Ulid", "Identifier", "Snowflake")
+        ],
+        *[rf"{word}(?:Type|Kind|Format|Prefix|Category|Scheme)" for word in ("Id", "ID")],
+        rf"id_{_ROLE}\b",
+        r"Ids\(",
+        r"IDs\(",
+    )
+    return tuple([re.compile(pattern.encode()) for pattern in patterns])
 
 
 def concerns_others(data: bytes) -> bool:
     """Whether a file may define, call or hand on something that makes IDs, by the names in it."""
-    return any(mark.search(data) for mark in _MARKS)
+    return any(mark.search(data) for mark in _marks())
 
 
 def stars(data: bytes) -> tuple[str, ...]:
@@ -91,6 +91,7 @@ def is_telling(dotted: str) -> bool:
     return any(is_maker(part) for part in dotted.replace("()", "").replace("(~)", "").lstrip(".:").split("."))
 
 
+@lru_cache(maxsize=50_000)
 def is_maker(name: str) -> bool:
     return any(pattern.search(name) is not None for pattern in (FUNCTION, CLASS, HOLDER, CHOICES))
 
