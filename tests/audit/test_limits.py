@@ -9,7 +9,11 @@ from canonid.audit.examining import Task, examine
 from canonid.audit.limits import TookTooLong, cpu_seconds
 from canonid.audit.packing import unpack
 
-pytestmark = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no such timer here")
+pytestmark = [
+    pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no such timer here"),
+    # It may be raised inside a callback of the garbage collector, such as the one of Hypothesis, which swallows it.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 
 def test_a_file_that_takes_too_long_is_broken_and_is_not_remembered(tmp_path):
