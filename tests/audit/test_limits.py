@@ -11,7 +11,7 @@ from canonid.audit.packing import unpack
 
 pytestmark = [
     pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no such timer here"),
-    # It may be raised inside a callback of the garbage collector, such as the one of Hypothesis, which swallows it.
+    # It may be raised inside a callback of the garbage collector, which swallows it: Hypothesis has one.
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 
