@@ -20,7 +20,7 @@ TOKENS = (
 _NAMES = (rb"id(?:ent(?:ifier)?)?(?:_hex|_str)?s?", rb"Ids?", rb"ID(?:_HEX|_STR)?S?s?", rb"pks?")
 _GETS = rb"(?:[\"'\])]*\s*(?::[^=\n]{1,80})?[+]?=(?!=)|[\"']\s*[:,])\s*[\[({]?\s*(?:#[^\n]*\s+)*"
 _MAKES = (
-    rb"(?:[fF][rR]?[\"']|[\"'] ?%|\.format\(|\.join\(|\+"
+    rb"(?:[fF][rR]?[\"']|[\"'A-Z] ?%|\.format\(|\.join\(|\+"
     rb"|\btime|now\(|today\(|len\(|hash|digest\(|\bid\(|next\(|random|secrets|token_|choice|rand)"
 )
 # A function named after an ID returns one that it makes.

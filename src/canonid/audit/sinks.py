@@ -275,8 +275,10 @@ def _sink_of(node: ast.expr, module: Module) -> Sink:
         match above:
             case ast.Assign(targets=targets):
                 return Sink("name", _name(targets[0]))
-            case ast.AnnAssign(target=target) | ast.AugAssign(target=target):
+            case ast.AnnAssign(target=target):
                 return Sink("name", _name(target))
+            case ast.AugAssign(target=target):
+                return Sink("name", _name(target), "+=")
             case ast.NamedExpr(target=target):
                 return Sink("name", target.id)
             case ast.keyword(arg=arg):

@@ -61,11 +61,18 @@ class HandMade(Rule):
         "import uuid\nrun_id = f'run_{uuid.uuid4().hex}'",
         "import time\njob_id = 'job-' + str(int(time.time() * 1000))",
         "def f(user_id): return dict(room_id='room_%s' % user_id)",
+        "import uuid\nname = f'job-{uuid.uuid4()}'\nstore(job_id=name)",
+        "def make_id(day):\n    parts = ['shift', day]\n    parts.append('a')\n    return '-'.join(parts)",
+        "class Scene:\n    def f(self):\n        Scene.last += 1\n        scene_id = f'sc{Scene.last}'",
+        "import os\nparser.add_argument('--run-id', default=f'run-{os.getpid()}')",
+        "resource = {'app.run.id': f'app.run.{run.id}'}",
     )
     valid = (
         "import uuid\nlog.info(f'made {uuid.uuid4()}')",
         "def f(user_id): url = f'/users/{user_id}'",
         "import time\nname = f'report_{time.strftime(\"%Y\")}.csv'",
+        "import time\nbase_id = start_of(day)\nnext_id = str(base_id + time.time_ns())",
+        "def encode_id(value): return f'0x{value}'",
     )
 
     @classmethod
@@ -89,7 +96,9 @@ def judged(text: Text) -> Confidence | None:
     varying, between = fields(template), literal(template)
     if any(TEXT_NAME.search(field.name) for field in varying) and len(varying) > 1:
         between += "_"  # a constant of another module, which is a text
-    if sink.is_id and {field.kind for field in varying} & MADE_OF and not PATH.search(shown(template)):
+    goes_on = sink.into == "+="  # what is before it is an ID, or a text that becomes one
+    of_ids = {field.kind for field in varying} & MADE_OF and not PATH.search(shown(template))
+    if sink.is_id and (of_ids or goes_on):
         between = between.replace("/", "-")
     if not varying or len(between) > 60 or COMPACT.fullmatch(between) is None:
         return None
@@ -135,7 +144,7 @@ def _is_composed(text: Text, between: str) -> bool:
     of_ids = len(varying) > 1 and any(field.kind == "id" for field in varying)
     if sink.how == "returned" and CONVERTING.search(sink.name) and not of_ids:
         return False
-    if len(varying) == 1 and LETTER.search(between) is None:
+    if len(varying) == 1 and LETTER.search(between) is None and sink.into != "+=":
         return DIGIT.search(between) is not None and (bool(SEPARATED.search(between)) or _is_written(text))
     return LETTER.search(between) is not None or SEPARATED.search(between) is not None
 
