@@ -175,7 +175,7 @@ class Unescaped(Rule):
         "def f(total, user_id): return total / user_id",
         "def f(user_id): return cache.get(f'user:{user_id}')",
         "def f(user_id): return client.get('/users/%d' % user_id)",
-        "def f(user_id, x): url = '/%(x)s/users/%(user_id)d/' % {'x': x, 'user_id': user_id}",
+        "import uuid\ndef f(user_id, x): url = '/%(x)s/users/%(user_id)d/' % {'x': x, 'user_id': user_id}",
         "def f(user_id): return client.get(f'/users/{user_id:06d}')",
         "from urllib.parse import quote\nmy_id = quote(user_id)\nclient.get(f'/users/{my_id}')",
         "def f(session_id): db.execute('DELETE FROM s WHERE id = %d' % int(session_id))",
