@@ -118,22 +118,28 @@ def uses_in(module: Module) -> list[Use]:
     found = [
         Use(node, as_text(node, module), space, name)
         for node, space, name in _named(module)
-        if names_id(name) and _is_text(node, name, space, trees)
+        if _is_text(node, name, space, trees)
     ]
     return sorted(found, key=lambda each: (each.node.lineno, each.node.col_offset))
 
 
 def _named(module: Module) -> Iterator[tuple[ast.expr, Space, str]]:
+    """What goes by the name of an ID."""
     for reference, space in module.references:
-        yield reference, space, reference.id if isinstance(reference, ast.Name) else reference.attr
+        name = reference.id if type(reference) is ast.Name else reference.attr  # type: ignore[union-attr]
+        if names_id(name):
+            yield reference, space, name
     for subscript, space in module.subscripts:
         if isinstance(subscript.slice, ast.Constant) and isinstance(subscript.ctx, ast.Load):
-            yield subscript, space, named(subscript)
+            name = named(subscript)
+            if names_id(name):
+                yield subscript, space, name
     for call, space in module.calls:
         called = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
         if called in GETTERS and (name := named(call)):
-            yield call, space, name
-        elif called != "id" and called[:1].islower():
+            if names_id(name):
+                yield call, space, name
+        elif called != "id" and called[:1].islower() and names_id(called):
             yield call, space, called  # a function that is named after the ID that it gives
 
 
