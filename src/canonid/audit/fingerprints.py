@@ -40,6 +40,7 @@ def findings_of(
                 draft.template,
                 draft.message,
                 f"{digest}:{seen[digest]}",
+                draft.entropy_bits,
             )
         )
     return found

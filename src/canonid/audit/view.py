@@ -17,7 +17,7 @@ from canonid.audit.names import Space, resolve, resolve_handed_on
 from canonid.audit.origins import ORIGINS, Origin, origin_of
 from canonid.audit.rule import Rule
 from canonid.audit.sinks import Sink, bounding, locks, reason_against, sink_of, top
-from canonid.audit.templates import Field, Template, shown
+from canonid.audit.templates import Field, Template, bits, fields, shown
 from canonid.audit.usages import Use, uses_in
 
 LAST = frozenset({target.rpartition(".")[2] for target in ORIGINS})
@@ -178,6 +178,7 @@ class View:
             shown(template) if template else "",
             message,
             ast.unparse(node)[:500],
+            round(bits(template), 1) if fields(template) else None,
         )
 
     def ignored(self, rule: type[Rule], node: ast.expr, space: Space, reason: str) -> Ignored:

@@ -6,7 +6,7 @@ from canonid.audit.formats.records import jsonl, one_json
 
 KEYS = (
     "path line column code category confidence in_tests symbol template message fingerprint priority"
-    " end_line end_column"
+    " end_line end_column entropy_bits"
 )
 
 
@@ -19,6 +19,14 @@ def test_a_finding_is_a_line(audited):
         (each.path, each.line) for each in audited.report.findings
     ]
     assert {each["in_tests"] for each in found} == {True, False}
+
+
+def test_bits_are_said_of_ids_that_are_made(audited):
+    found = [json.loads(line) for line in jsonl(audited.report)]
+    of = {each["code"]: each["entropy_bits"] for each in found}
+    assert of["CID101"] == 122
+    assert of["CID301"] == 32
+    assert all(each["entropy_bits"] is None for each in found if each["category"] == "reader")
 
 
 def test_nothing_found_is_no_line_and_an_empty_list(audited):

@@ -109,6 +109,7 @@ def _result(finding: Finding, place: int) -> dict[str, object]:
             "inTests": finding.in_tests,
             "symbol": finding.symbol,
             "template": printable(finding.template),
+            "entropyBits": finding.entropy_bits,
         },
     }
 

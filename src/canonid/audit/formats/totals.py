@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
@@ -103,6 +104,7 @@ def _gravity(finding: Finding) -> tuple[object, ...]:
         finding.priority,
         finding.confidence != "certain",
         _ORDER.index(finding.category),
+        math.inf if finding.entropy_bits is None else finding.entropy_bits,
         finding.path,
         finding.line,
         finding.column,

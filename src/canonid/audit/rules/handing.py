@@ -50,7 +50,7 @@ class RenamedUuid(Rule):
                     continue
                 message = f"{mention.target} is {target}, and makes an ID of no declared kind"
                 draft = drafted(cls, mention, "certain", message)
-                yield path, draft._replace(template=f"{{{origin.field}}}")
+                yield path, draft._replace(template=f"{{{origin.field}}}", entropy_bits=origin.bits)
 
 
 RULES = (RenamedUuid,)
