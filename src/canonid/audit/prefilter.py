@@ -26,8 +26,8 @@ _MAKES = (
 # A function named after an ID returns one that it makes.
 _RETURNS = rb"\((?:(?!\n\s*(?:async )?def )[\s\S]){0,4000}?(?:return|yield)\b\s*\(?\s*[^\n]*?" + _MAKES
 _RETURNED = (
-    rb"def (?:\w*_)?(?:[ug]?u?id|oid|pk|ident|identifier|ulid)s?(?:_str|_hex|_(?:for|from|of|with|base)\w*)?"
-    + _RETURNS,
+    rb"def (?:\w*_)?(?:[ug]?u?id|oid|pk|ident|identifier|ulid)s?"
+    rb"(?:_str|_hex|_(?:for|from|of|with|base|v\d)\w*)?" + _RETURNS,
     rb"def \w*[a-z](?:Id|ID|Uuid|Guid)s?" + _RETURNS,
 )
 _GATHERED = rb"identifiers?[\"']?\s*[=:]\s*[\[{(]"

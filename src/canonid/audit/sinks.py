@@ -70,7 +70,7 @@ MAKES_ID = re.compile(
     rf"(?:^|_){MAKING}_?(?:\w+_)?(?:u?u?id|guid|identifier)s?$"
     rf"|^{MAKING}\w*(?:Id|ID|Uuid|UUID)$"
     r"|(?:^|_)(?:unique_id|uuid|object_id)$"
-    r"|(?:^|_)u?u?id_(?:for|from|of|with|base)(?:_\w+)?$"
+    r"|(?:^|_)u?u?id_(?:(?:for|from|of|with|base)(?:_\w+)?|v\d+)$"
 )
 
 

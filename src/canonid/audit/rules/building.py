@@ -29,7 +29,7 @@ TEXT_NAME = re.compile(r"(?:prefix|suffix|sep|separator|delim|delimiter|format|f
 LETTER = re.compile(r"[A-Za-z]")
 DIGIT = re.compile(r"[0-9]")
 SEPARATORS = re.compile(r"[_\-:.#|~+]+")
-SEPARATED = re.compile(r"[_\-:.#|~+]")
+SEPARATED = re.compile(r"[_\-:.#|~+@]")
 # What people are given to name a thing by: it is an ID where it is made of what varies.
 NUMBER = re.compile(
     r"(?:^|_)(?:number|no|nr|ref|reference|sku|serial|invoice|handle|code)$|(?:Number|Ref|Reference|Serial|Code)$"
@@ -102,9 +102,11 @@ def judged(text: Text) -> Confidence | None:
         between = between.replace("/", "-")
     if not varying or len(between) > 60 or COMPACT.fullmatch(between) is None:
         return None
-    if "@" in between or sink.how in ("told", "compared"):
-        return None
     kinds = {field.kind for field in varying}
+    if "@" in between and not (sink.is_id and kinds & MADE_OF):
+        return None  # an address
+    if sink.how in ("told", "compared"):
+        return None
     if sink.is_id:
         if kinds & GENERATED:
             return "certain" if between or (len(varying) > 1 and _is_written(text)) else None
