@@ -25,6 +25,7 @@ WRAPPERS = frozenset({"getattr", "partial", "staticmethod"})
 SNOWFLAKE = Origin("strong", "snowflake", 0.0)
 OWNER = re.compile(r"(?:^|_)(?:token|value|owner|holder)$")
 LOCKING = re.compile(r"(?<![bc])lock|mutex|semaphore|(?<!re)lease", re.I)  # a function or class that locks
+PASSING = frozenset({ast.Assign, ast.AnnAssign, ast.keyword, ast.Return})
 CHAIN = 3  # names that stand for each other, one for the next
 
 
@@ -82,12 +83,9 @@ class View:
     def passed(self) -> list[tuple[ast.Name, Space, Template]]:
         """Names of what was made under a name that says no ID, where they become one: `job_id = started`."""
         found: list[tuple[ast.Name, Space, Template]] = []
+        above = self.module.above
         for node, space in self.module.references:
-            if not isinstance(node, ast.Name) or is_id_name(node.id):
-                continue
-            if not isinstance(
-                self.module.above.get(node), ast.Assign | ast.AnnAssign | ast.keyword | ast.Return
-            ):
+            if type(node) is not ast.Name or type(above.get(node)) not in PASSING or is_id_name(node.id):
                 continue
             sink = sink_of(node, self.module)
             if not sink.is_id or reason_against(sink) is not None:
