@@ -25,7 +25,7 @@ WRAPPERS = frozenset({"getattr", "partial", "staticmethod"})
 SNOWFLAKE = Origin("strong", "snowflake", 0.0)
 OWNER = re.compile(r"(?:^|_)(?:token|value|owner|holder)$")
 LOCKING = re.compile(r"(?<![bc])lock|mutex|semaphore|(?<!re)lease", re.I)  # a function or class that locks
-TAKERS = frozenset({ast.Assign, ast.AnnAssign, ast.keyword, ast.Return})
+PASSING = frozenset({ast.Assign, ast.AnnAssign, ast.keyword, ast.Return})
 CHAIN = 3  # names that stand for each other, one for the next
 
 
@@ -99,10 +99,9 @@ class View:
     def passed(self) -> list[tuple[ast.Name, Space, Template]]:
         """Names of what was made under a name that says no ID, where they become one: `job_id = started`."""
         found: list[tuple[ast.Name, Space, Template]] = []
+        above = self.module.above
         for node, space in self.module.references:
-            if type(self.module.above.get(node)) not in TAKERS:  # this first: it leaves few of the many
-                continue
-            if not isinstance(node, ast.Name) or is_id_name(node.id):
+            if type(node) is not ast.Name or type(above.get(node)) not in PASSING or is_id_name(node.id):
                 continue
             sink = sink_of(node, self.module)
             if not sink.is_id or reason_against(sink) is not None:
