@@ -8,6 +8,10 @@ from __future__ import annotations
 import re
 from functools import cache
 
+from canonid.audit.wording import KINDS
+
+LONGEST_KIND = 30  # characters, with what joins it to the ID
+
 # What makes IDs by itself, wherever it stands.
 TOKENS = (
     b"uuid", b"UUID", b"ulid", b"ksuid", b"nanoid", b"cuid", b"ObjectId", b"snowflake", b"typeid", b"newid",
@@ -17,20 +21,26 @@ TOKENS = (
 # A name of an ID that gets a value, and something on that line, or the next one, that puts a text together or
 # makes what varies. A pattern for each way to write the name: `re` finds a text that begins with the same
 # letters many times faster.
-_NAMES = (rb"id(?:ent(?:ifier)?)?(?:_hex|_str)?s?", rb"Ids?", rb"ID(?:_HEX|_STR)?S?s?", rb"pks?")
+# Words such as "valid" name no ID.
+_NAMES = (
+    rb"id(?<!valid)(?<!void)(?<!grid)(?<!droid)(?:ent(?:ifier)?)?(?:_hex|_str)?s?",
+    rb"Ids?",
+    rb"ID(?:_HEX|_STR)?S?s?",
+    rb"pks?",
+)
 _GETS = rb"(?:[\"'\])]*\s*(?::[^=\n]{1,80})?[+]?=(?!=)|[\"']\s*[:,])\s*[\[({]?\s*(?:#[^\n]*\s+)*"
 _MAKES = (
     rb"(?:[fF][rR]?[\"']|[\"'A-Z] ?%|\.format\(|\.join\(|\+"
-    rb"|\btime|now\(|today\(|len\(|hash|digest\(|\bid\(|next\(|random|secrets|token_|choice|rand)"
+    rb"|\btime(?!stamp|out)|now\(|today\(|len\(|hash|digest\(|\bid\(|next\(|random|secrets|token_|choice|rand)"
 )
 # A function named after an ID returns one that it makes.
-_RETURNS = rb"\((?:(?!\n\s*(?:async )?def )[\s\S]){0,4000}?(?:return|yield)\b\s*\(?\s*[^\n]*?" + _MAKES
+_RETURNS = rb"\((?:(?!\n\s*(?:async )?def )[\s\S]){0,4000}?(?:return\b|yield\b| = )\s*\(?\s*[^\n]*?" + _MAKES
 _RETURNED = (
     rb"def (?:\w*_)?(?:[ug]?u?id|oid|pk|ident|identifier|ulid)s?"
     rb"(?:_str|_hex|_(?:for|from|of|with|base|v\d)\w*)?" + _RETURNS,
     rb"def \w*[a-z](?:Id|ID|Uuid|Guid)s?" + _RETURNS,
 )
-_GATHERED = rb"identifiers?[\"']?\s*[=:]\s*[\[{(]"
+_GATHERED = rb"identifiers?[\"']?\s*[=:]\s*[\[{(][^=]{0,240}?" + _MAKES
 _COUNTED = [name + rb"s?(?:_?(?:counter|count|seq))?\s*\+=\s*1" for name in (rb"id", rb"Id", rb"ID")]
 # What reads an ID: a method of a text, a slice, a comparison, a length, a text that it is put into.
 # Quotes and brackets end `x["id"]`, `str(x_id)` and `(x_id or "")`. These patterns too begin with letters of
@@ -43,15 +53,15 @@ _READS = (
     rb"(?:\s*\.\s*(?:hex\.)?(?:r?split|r?partition|(?:start|end)swith|remove(?:pre|suf)fix|r?find|r?index"
     rb"|replace|is[a-z]{5,10})\("
     rb"|\[[^\]\n]{0,80}:|\[(?:0|-1)\]\)? *(?:==|!=|in |not )"
-    rb"|s? *(?:[!=]=|(?:not )?in\b)\s*[\w.\[\]\"'()]*?(?:id|Id|ID|pk)"
-    rb"|[^{}\n]{0,8}\}(?:/|\.[a-z]))"
+    rb"|\b[^{}\n]{0,8}\}(?:/|\.[a-z]))"
 )
 _ID = rb"(?:id|Id|ID|ident|identifier|pk)"
 _AN_ID = rb"[\w.\[\]\"'()]{0,64}?" + _ID + rb"(?:_str|_hex)?s?\b"
 _HELD = (
-    *[start + _AN_ID for start in (rb"\" in ", rb"' in ", rb"\" not in ", rb"' not in ", rb"len\(")],
+    *[start + _AN_ID for start in (rb"\" in ", rb"' in ", rb"\" not in ", rb"' not in ")],
+    rb"len\([\w.\[\]\"'()]{0,64}?" + _ID + rb"(?:_str|_hex)?\b",
     *[
-        call + rb"\((?:[^\n]|\n(?!\n)){0,240}?" + _ID + rb"(?:_str|_hex)?\b"
+        call + rb"\((?:[^\n]|(?<=[(\[{,+/|])\n){0,240}?" + _ID + rb"(?:_str|_hex)?\b"
         for call in (rb"join", rb"joinpath", rb"Path", rb"open")
     ],
     *[
@@ -59,7 +69,11 @@ _HELD = (
         for call in (rb"match", rb"search", rb"findall", rb"finditer")
     ],
     *[call + rb"\((?:[^\n(]{0,120}, ?)?" + _AN_ID for call in (rb"sub", rb"subn", rb"split")],
-    *[start + rb"\{[^{}\n]{0,60}?" + _ID + rb"\W" for start in (rb"/", rb"=", rb"\.")],
+    # In a text, not in a dictionary or set.
+    *[
+        start + rb"\{(?![\"'(*])[^{}\n,]{0,60}?" + _ID + rb"(?!\w|[\"']?: )"
+        for start in (rb"/", rb"=", rb"\.")
+    ],
     *[
         word + rb"\s[^\n]{0,300}?(?:\{|% |\+ |format)" + _AN_ID
         for word in (rb"SELECT", rb"INSERT", rb"UPDATE", rb"DELETE", rb"WHERE", rb"FROM")
@@ -71,15 +85,23 @@ _DESCRIBED = (
     rb"\{8\}",
     rb"pattern=",
     rb"regex=",
-    rb"ID(?:ENTIFIER|ENTITY)?S?_(?:RE|REGEX|REGEXP|PATTERN|RX|EXPR)",
-    rb"id(?:entifier|entity)?s?_(?:re|regex|regexp|pattern|rx|expr)",
+    rb"ID(?:ENTIFIER|ENTITY)?_(?:RE|REGEX|REGEXP|PATTERN|RX|EXPR)S?\b",
+    rb"id(?:entifier|entity)?_(?:re|regex|regexp|pattern|rx|expr)s?\b",
     rb"Id(?:Regex|Pattern|Re)\b",
     *[
-        word + rb"_\w*(?:id|ID)\b"
+        word + rb"_(?<![A-Za-z]" + word + rb"_)\w*(?:id|ID)\b"
         for word in (rb"RE", rb"REGEX", rb"PATTERN", rb"re", rb"regex", rb"pattern")
     ],
     *[call + rb"\([\"'][a-z][a-z0-9]{2,19}[_\-][\"']\)" for call in (rb"startswith", rb"removeprefix")],
 )
+
+
+@cache
+def _compared() -> tuple[list[re.Pattern[bytes]], re.Pattern[bytes]]:
+    """Two IDs that are compared, and what stands before an ID that says what it is of."""
+    right = rb"s? *(?:[!=]=|(?:not )?in\b)\s*([\w.\[\]\"'()]*?)(?:id|Id|ID|pk)(?:s\b|\b)"
+    kind = rb"(?i)(%b)s?(?:_|\.|\[[\"']|\.get\([\"'])?$" % KINDS.pattern.encode()
+    return [re.compile(name + _ENDS + right) for name in _NAMES], re.compile(kind)
 
 
 @cache
@@ -121,4 +143,16 @@ def needs_tree(data: bytes) -> bool:
     """Whether a rule could find something in the file."""
     if any(token in data for token in TOKENS):
         return True
-    return any(pattern.search(data) for pattern in _patterns())
+    return any(pattern.search(data) for pattern in _patterns()) or _compares_kinds(data)
+
+
+def _compares_kinds(data: bytes) -> bool:
+    """Whether IDs of two kinds are compared: `run_id in session_ids`, not `run_id in run_ids`."""
+    patterns, kind = _compared()
+    for pattern in patterns:
+        for found in pattern.finditer(data):
+            left = kind.search(data, max(0, found.start() - LONGEST_KIND), found.start())
+            right = kind.search(found[1])
+            if left and right and left[1].lower() != right[1].lower():
+                return True
+    return False

@@ -5,6 +5,13 @@ from __future__ import annotations
 import re
 from functools import cache, lru_cache
 
+# What people have IDs of: two of these are hardly ever one thing.
+KINDS = re.compile(
+    r"account|agent|area|booking|campaign|cart|channel|chat|comment|company|conversation|course|customer"
+    r"|dataset|device|document|event|experiment|file|flow|group|invoice|job|merchant|message|order|org"
+    r"|organization|payment|post|product|project|role|room|run|session|shop|step|store|subscription|supplier"
+    r"|task|team|tenant|thread|ticket|trace|user|vendor|workflow|workspace"
+)
 _ID = r"(?:u?u?id|guid|ulid|identifier)"
 _VERB = r"(?:generate|gen|make|new|create|next|mint|allocate|build|fresh|random)"
 _ROLES = (

@@ -13,6 +13,7 @@ from canonid.audit.rules.reading import Reading, drafted, told
 from canonid.audit.templates import Field, Template, fields, literal
 from canonid.audit.usages import Use, names_id
 from canonid.audit.view import Text, View
+from canonid.audit.wording import KINDS
 
 # What says whose ID it is, or which of two, rather than what it is of.
 ROLES = re.compile(
@@ -22,12 +23,6 @@ ROLES = re.compile(
     r"|max|min|default|selected|active|a|b|x|y|the|this|that|obj|object|item|entry|entity|record|row|instance|model"
     r"|data|result|res|response|resp|ref|related|linked|main|primary|foreign|raw|real|input|output|test|fake|mock"
     r"|key|value|val|node|element|el|e|i|u|m|p|r|c|s|t)$"
-)
-KINDS = re.compile(
-    r"account|agent|area|booking|campaign|cart|channel|chat|comment|company|conversation|course|customer"
-    r"|dataset|device|document|event|experiment|file|flow|group|invoice|job|merchant|message|order|org"
-    r"|organization|payment|post|product|project|role|room|run|session|shop|step|store|subscription|supplier"
-    r"|task|team|tenant|thread|ticket|trace|user|vendor|workflow|workspace"
 )
 SQL = re.compile(
     r"\b(?:SELECT\b[\s\S]*\bFROM|INSERT\s+(?:INTO|OR)|UPDATE\s[\s\S]*\bSET|DELETE\s+FROM|WHERE|AND|OR|VALUES|FROM|JOIN"
