@@ -78,10 +78,10 @@ def told(view: View, named: bool) -> Told:
         tokens=tuple(_tokens(view)),
     )
     if not named:
-        return found
+        return found._replace(mentions=tuple(_renamed(view)))
     return found._replace(
         names=() if not definitions or _is_open(view) else tuple(sorted(space.bindings)),
-        mentions=tuple(_mentions(view)),
+        mentions=(*_mentions(view), *_renamed(view)),
         changed=tuple(sorted(set(_changed(view)))),
     )
 
@@ -428,7 +428,7 @@ def _changed(view: View) -> Iterator[str]:
 def _mentions(view: View) -> Iterator[Mention]:
     for call, space in view.module.calls:
         target = trace(call.func, space)
-        if not is_telling(target) and not (target and is_id_name(_last_of(target))):
+        if not _is_maker(target):
             continue
         yield from _members_given(view, call, space)
         named = tuple([each.arg for each in call.keywords if each.arg is not None])
@@ -457,6 +457,23 @@ def _mentions(view: View) -> Iterator[Mention]:
                     and is_telling(binding.text)
                 ):
                     yield _mention(view, "import", binding.text, binding.node, space)
+
+
+def _is_maker(target: str) -> bool:
+    return is_telling(target) or (target != "" and is_id_name(_last_of(target)))
+
+
+def _renamed(view: View) -> Iterator[Mention]:
+    """What could be `uuid4` under another module's name for it: `user_id = fresh()`."""
+    for call, space in view.module.calls:
+        if call.args or call.keywords:
+            continue
+        target = trace(call.func, space)
+        if "." not in target or "(" in target or target.startswith(":") or _is_maker(target):
+            continue
+        sink = view.goes_to(call)
+        if sink.is_id and origin_of(target) is None:
+            yield _mention(view, "call", target, call, space)._replace(reason=reason_against(sink) or "")
 
 
 def _members_given(view: View, call: ast.Call, space: Space) -> Iterator[Mention]:

@@ -24,6 +24,8 @@ class RenamedUuid(Rule):
     invalid = (
         "# file: app/ids.py\nfrom uuid import uuid4 as new_uuid\n"
         "# file: app/use.py\nfrom app.ids import new_uuid\nuser_id = new_uuid()",
+        "# file: app/ids.py\nfrom uuid import uuid4 as fresh\n"
+        "# file: app/use.py\nfrom .ids import fresh\nuser_id = str(fresh())  # not a uuid by its name",
         "# file: app/ids.py\nimport uuid\nfresh_id = uuid.uuid4\n"
         "# file: app/__init__.py\nfrom .ids import fresh_id\n"
         "# file: use.py\nimport app\nuser_id = app.fresh_id()",
