@@ -43,6 +43,7 @@ class Draft(NamedTuple):
     message: str
     normal: str  # the code it is about, written as ast.unparse does: the same whatever its layout
     entropy_bits: float | None = None  # of the ID; None where there is none to measure
+    name: str = ""  # under which the ID is kept, handed on or read
 
 
 class Ignored(NamedTuple):
@@ -52,6 +53,7 @@ class Ignored(NamedTuple):
     place: Place
     symbol: str
     reason: str
+    name: str = ""
 
 
 class Finding(NamedTuple):

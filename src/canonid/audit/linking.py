@@ -16,6 +16,7 @@ from canonid.audit.report import IgnoredAt, Report
 from canonid.audit.repository import Repository
 from canonid.audit.rules import BY_CODE, OF_REPOSITORIES
 from canonid.audit.rules.files import BrokenFile
+from canonid.audit.settings import Settings, settings
 from canonid.audit.suppressing import suppress
 from canonid.audit.systems import systems
 from canonid.core import Registry
@@ -38,10 +39,10 @@ def link(root: str, files: Iterable[FileFacts], registry: str | os.PathLike[str]
             continue  # most of them
         more = [one for one in own if isinstance(one, Draft)]
         seen = [one for one in own if isinstance(one, Ignored)]
-        drafts = [_broken(each)] if each.error else [*each.drafts, *more]
-        left = suppress(each.directives, drafts)
+        drafts, no_ids = _decided(declared.settings, [*each.drafts, *more], [*each.ignored, *seen])
+        left = suppress(each.directives, [_broken(each)] if each.error else drafts)
         findings += findings_of(each.path, left.drafts, BY_CODE, in_tests=is_test(each.path))
-        ignored += [IgnoredAt(each.path, what) for what in sorted([*each.ignored, *seen, *left.ignored])]
+        ignored += [IgnoredAt(each.path, what) for what in sorted([*no_ids, *left.ignored])]
     lines = sum([each.lines for each in facts])
     broken = sum([each.error != "" for each in facts])
     services = sorted({repository.service_of(each.path) for each in facts} - {""})
@@ -65,6 +66,7 @@ class _Declared(NamedTuple):
     services: Sequence[str] = ()
     registry: Registry | None = None
     notes: Sequence[str] = ()
+    settings: Settings = Settings()
 
 
 def _declared(root: str, registry: str | os.PathLike[str] | None) -> _Declared:
@@ -72,16 +74,46 @@ def _declared(root: str, registry: str | os.PathLike[str] | None) -> _Declared:
         file = find_registry(root) if registry is None else registry
         if file is None:
             return _Declared()
-        found = draft(read_registry(file)[0])
+        text, _ = read_registry(file)
     except RegistryError as error:
         return _Declared(notes=[f"{error}; it is not heeded"])
+    said = settings(text)
+    notes = [f"{show_path(str(file))}: {fault}; it is not heeded" for fault in said.faults]
+    if said.alone:
+        return _Declared(notes=notes, settings=said)
+    found = draft(text)
     services = list(found.declarations.services)
     if not found.faults:
-        return _Declared(services, Registry(*found.declarations))
+        return _Declared(services, Registry(*found.declarations), notes, said)
     place, sentence = found.faults[0]
     more = f", and {len(found.faults) - 1:,} more" if len(found.faults) > 1 else ""
     told = f"{show_path(str(file))} is not heeded where it has faults: {place}: {sentence}{more}"
-    return _Declared(services, None, [f"{told}; see canonid registry check"])
+    return _Declared(services, None, [*notes, f"{told}; see canonid registry check"], said)
+
+
+def _decided(
+    said: Settings, drafts: Sequence[Draft], ignored: Sequence[Ignored]
+) -> tuple[list[Draft], list[Ignored]]:
+    """What is found and what is no ID, as the project itself sees it."""
+    if not (said.not_ids or said.ids):
+        return list(drafts), list(ignored)
+    denied = [each for each in drafts if said.denies(each.name)]
+    insisted = [each for each in ignored if said.insists(each.name)]
+    return (
+        [*[each for each in drafts if each not in denied], *[_insisted(each) for each in insisted]],
+        [*[each for each in ignored if each not in insisted], *[_denied(each) for each in denied]],
+    )
+
+
+def _denied(draft: Draft) -> Ignored:
+    return Ignored(draft.code, draft.place, draft.symbol, "audit.not_ids", draft.name)
+
+
+def _insisted(ignored: Ignored) -> Draft:
+    message = f"{ignored.name} is an ID by audit.ids, though it looks like a {ignored.reason}"
+    return Draft(
+        ignored.code, ignored.place, "likely", ignored.symbol, "", message, ignored.name, name=ignored.name
+    )
 
 
 def _together(repository: Repository) -> dict[str, list[Draft | Ignored]]:

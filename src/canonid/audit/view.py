@@ -168,6 +168,7 @@ class View:
         confidence: Confidence,
         message: str,
         template: Template = (),
+        name: str = "",
     ) -> Draft:
         return Draft(
             rule.code,
@@ -178,10 +179,11 @@ class View:
             message,
             ast.unparse(node)[:500],
             round(bits(template), 1) if fields(template) else None,
+            name or self.goes_to(node, space).name,
         )
 
     def ignored(self, rule: type[Rule], node: ast.expr, space: Space, reason: str) -> Ignored:
-        return Ignored(rule.code, self.place(node), space.symbol, reason)
+        return Ignored(rule.code, self.place(node), space.symbol, reason, self.goes_to(node, space).name)
 
     def goes_to(self, node: ast.expr, space: Space | None = None) -> Sink:
         """Where the whole text of which a value is a part goes.

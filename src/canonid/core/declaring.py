@@ -149,7 +149,7 @@ class _Reader:
         return did_you_mean(name, known) if len(self.faults) < HINTS else ""
 
     def read(self, document: Mapping[str, Any]) -> Declarations:
-        self.keys("", document, ("canonical", "kinds", "formats", "services"))
+        self.keys("", document, ("canonical", "kinds", "formats", "services", "audit"))
         canonical = self.text(document, "", "canonical", default="typeid")
         raw_kinds = self.tables(document, "kinds")
         if not raw_kinds:

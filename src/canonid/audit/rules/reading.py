@@ -84,7 +84,7 @@ class Reader(Rule):
             if reason:
                 yield view.ignored(cls, found.node, use.space, reason)
             else:
-                yield drafted(cls, view, found, use.space)
+                yield drafted(cls, view, found, use.space, use.name)
 
     @classmethod
     def read(cls, view: View, use: Use) -> Reading | None:
@@ -92,9 +92,9 @@ class Reader(Rule):
         raise NotImplementedError
 
 
-def drafted(rule: type[Rule], view: View, found: Reading, space: Space) -> Draft:
+def drafted(rule: type[Rule], view: View, found: Reading, space: Space, name: str = "") -> Draft:
     shape = (found.shape,) if found.shape else ()
-    return view.draft(rule, found.node, space, found.confidence, found.message, shape)
+    return view.draft(rule, found.node, space, found.confidence, found.message, shape, name)
 
 
 def sure(use: Use) -> Confidence:
