@@ -26,15 +26,20 @@ class NoSuchRevision(CanonidError):
 
 
 class Changes(NamedTuple):
-    """Lines by path relative to the root, with `/`, as first and last; whole files that git doesn't track."""
+    """Lines by path relative to the root, with `/`, as first and last; whole files that git doesn't track.
+
+    Where lines were only removed, first is the line after them and last the one before.
+    """
 
     lines: Mapping[str, list[tuple[int, int]]]
     untracked: frozenset[str]
 
     def touch(self, finding: Finding) -> bool:
-        """Whether a finding stands on a line that has changed."""
+        """Whether a finding stands on a line that has changed, or is about a whole file of which any has."""
         if finding.path in self.untracked:
             return True
+        if finding.category == "broken-file":
+            return finding.path in self.lines
         ranges = self.lines.get(finding.path, ())
         return any(first <= finding.end_line and finding.line <= last for first, last in ranges)
 
@@ -43,9 +48,11 @@ def changes_since(root: str, revision: str) -> Changes:
     """What differs in the work tree under `root` from where it left `revision`: from their merge base.
 
     Where there is none, as in a shallow clone, from the revision itself. A file that was only renamed has not
-    changed. NoSuchRevision, OSError.
+    changed. Before the first commit all differs from HEAD. NoSuchRevision, OSError.
     """
     commit = _git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+    if commit is None and revision == "HEAD" and _git(root, "symbolic-ref", "--quiet", "HEAD") is not None:
+        commit = _git(root, "hash-object", "-t", "tree", "--stdin")  # of nothing: there is no commit yet
     if commit is None:
         if _git(root, "rev-parse", "--is-inside-work-tree") is None:
             raise NoSuchRevision(f"{root} is in no git work tree, whose revisions --since could name")
@@ -56,7 +63,8 @@ def changes_since(root: str, revision: str) -> Changes:
         root,
         "-c", "core.quotePath=false",
         "diff", "-U0", "--relative", "--find-renames", "--no-color", "--no-ext-diff", "--no-textconv",
-        "--ignore-submodules", "--src-prefix=a/", "--dst-prefix=b/", base.decode().strip(), "--", ".",
+        "--text", "--inter-hunk-context=0", "--ignore-submodules", "--src-prefix=a/", "--dst-prefix=b/",
+        base.decode().strip(), "--", ".",
     )  # fmt: skip
     untracked = _git(root, "ls-files", "--others", "--exclude-standard", "-z", "--", ".")
     if patch is None or untracked is None:
@@ -88,7 +96,7 @@ def _run(root: str, arguments: tuple[str, ...]) -> subprocess.CompletedProcess[b
 
 
 def _changed(patch: bytes) -> Iterator[tuple[str, int, int]]:
-    """Path, first and last line of each hunk that leaves something. Lines of hunks are skipped by count."""
+    """Path, first and last line of each hunk. Lines of hunks are skipped by count."""
     path = ""
     skip = 0
     for line in patch.split(b"\n"):
@@ -99,8 +107,7 @@ def _changed(patch: bytes) -> Iterator[tuple[str, int, int]]:
         elif hunk := _HUNK.match(line):
             removed, first, added = (int(each) if each is not None else 1 for each in hunk.groups())
             skip = removed + added
-            if added:
-                yield path, first, first + added - 1
+            yield (path, first, first + added - 1) if added else (path, first + 1, first)
 
 
 def _path(text: bytes) -> str:
