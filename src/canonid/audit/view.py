@@ -115,7 +115,7 @@ class View:
     @cached_property
     def lines(self) -> list[str]:
         """The lines of the file, as text."""
-        return text_of(self._data).splitlines()
+        return text_of(self._data).split("\n")
 
     @cached_property
     def uses(self) -> list[Use]:
@@ -289,6 +289,6 @@ def _last(node: ast.AST) -> str:
 
 
 def text_of(data: bytes) -> str:
-    """The text in the encoding that the file declares (PEP 263)."""
+    """The text in the encoding that the file declares (PEP 263), its lines ended as Python reads them."""
     encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
-    return data.decode(encoding)
+    return data.decode(encoding).replace("\r\n", "\n").replace("\r", "\n")
