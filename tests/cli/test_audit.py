@@ -171,6 +171,21 @@ def test_paths_are_relative_to_what_is_named(repository):
     assert paths == [{"a.py"}, {"src/a.py"}, {"src/a.py"}, {"src/a.py"}]
 
 
+def test_sarif_names_files_as_the_repository_does(repository):
+    (repository / "src").mkdir()
+    (repository / "a.py").rename(repository / "src" / "a.py")
+
+    def uris(*arguments):
+        (run,) = json.loads(canonid(*arguments, "--format", "sarif").stdout)["runs"]
+        places = [each["locations"][0]["physicalLocation"] for each in run["results"]]
+        return {each["artifactLocation"]["uri"] for each in places}
+
+    assert uris("src") == {"a.py"}
+    git("init", "-q")
+    assert uris() == uris("src") == {"src/a.py"}
+    assert uris("src", "--root", "src") == {"a.py"}
+
+
 def test_an_explanation_needs_no_code(repository):
     result = canonid("--explain", "cid301")
     assert result.returncode == 0

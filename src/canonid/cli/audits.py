@@ -291,7 +291,7 @@ def _formatted(report: Report, options: argparse.Namespace, output: TextIO) -> I
 
         from canonid.audit.formats.sarif import sarif
 
-        return sarif(report, BY_CODE, version("canonid"))
+        return sarif(report, BY_CODE, version("canonid"), "" if options.root else _above(report.root))
     if name == "markdown":
         from canonid.audit.formats.markdown import markdown
 
@@ -308,6 +308,14 @@ def _formatted(report: Report, options: argparse.Namespace, output: TextIO) -> I
     if options.since or options.baseline:
         return listed(report.findings, screen)
     return terminal(report, BY_CODE, lines_of, screen, _next_steps(report, options.path, screen.rows))
+
+
+def _above(root: str) -> str:
+    """The way from the top of the git work tree to the root, as "src/"; "" where there is none."""
+    from canonid.audit.sources import work_tree
+
+    way = os.path.relpath(root, work_tree(root) or root).replace(os.sep, "/")
+    return "" if way == "." else f"{way}/"
 
 
 def _screen(output: TextIO) -> Screen:
