@@ -191,3 +191,12 @@ def test_a_broken_file_has_changed_where_any_line_has(git, write, tmp_path):
     changes = changes_since(str(tmp_path), "HEAD")
     broken = [finding(path, 1)._replace(category="broken-file") for path in ("a.py", "b.py")]
     assert [changes.touch(each) for each in broken] == [True, False]
+
+
+def test_a_repository_in_the_repository(git, write, tmp_path):
+    write("a.py", "x")
+    commit(git)
+    write("inner/b.py", "x")
+    git("init", "-q", "inner")
+    changes = changes_since(str(tmp_path), "HEAD")
+    assert (touched(changes, "a.py"), touched(changes, "inner/b.py")[:2]) == ([], [1, 2])

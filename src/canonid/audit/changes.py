@@ -26,7 +26,8 @@ class NoSuchRevision(CanonidError):
 
 
 class Changes(NamedTuple):
-    """Lines by path relative to the root, with `/`, as first and last; whole files that git doesn't track.
+    """Lines by path relative to the root, with `/`, as first and last; whole files that git doesn't
+    track, and repositories in this one, with `/` at their end.
 
     Where lines were only removed, first is the line after them and last the one before.
     """
@@ -36,12 +37,17 @@ class Changes(NamedTuple):
 
     def touch(self, finding: Finding) -> bool:
         """Whether a finding stands on a line that has changed, or is about a whole file of which any has."""
-        if finding.path in self.untracked:
+        if not self.untracked.isdisjoint(_and_folders(finding.path)):
             return True
         if finding.category == "broken-file":
             return finding.path in self.lines
         ranges = self.lines.get(finding.path, ())
         return any(first <= finding.end_line and finding.line <= last for first, last in ranges)
+
+
+def _and_folders(path: str) -> list[str]:
+    """A path and the folders that it is in: of a repository in another one git names the folder alone."""
+    return [path, *[path[: at + 1] for at, character in enumerate(path) if character == "/"]]
 
 
 def changes_since(root: str, revision: str) -> Changes:

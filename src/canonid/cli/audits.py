@@ -334,12 +334,14 @@ def _next_steps(report: Report, paths: Sequence[str], rows: int | None) -> list[
     """What to type next; to write a registry only where there is room to say it, and none yet."""
     import shlex
 
+    from canonid.audit.excerpts import printable
     from canonid.audit.formats.totals import worst
 
     counted = [*worst(report), *[finding for finding in report.findings if finding.counts]]
     if not counted:
         return ["Nothing was found that counts."]
-    command = shlex.join(["canonid", "audit", *paths])
+    shown = [printable(path) for path in paths]
+    command = shlex.join(["canonid", "audit", *shown])
     has_room = rows is None or rows >= ROOMY
     first = has_room and report.written and len(paths) < 2 and find_registry(report.root) is None
     return [
@@ -347,7 +349,7 @@ def _next_steps(report: Report, paths: Sequence[str], rows: int | None) -> list[
         f"{command} --format html -o audit.html  # every finding",
         f"{command} --update-baseline  # from now on, only new ones fail",
         *(
-            [f"{shlex.join(['canonid', 'init', *paths])}  # a first registry from what was found"]
+            [f"{shlex.join(['canonid', 'init', *shown])}  # a first registry from what was found"]
             if first
             else []
         ),
