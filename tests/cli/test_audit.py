@@ -234,6 +234,16 @@ def test_the_baseline_keeps_what_is_not_below_the_paths_that_are_named(repositor
     assert canonid("--root", ".", "--baseline", "canonid-baseline.json").returncode == 0
 
 
+def test_another_id_in_the_place_of_a_tolerated_one_is_new(repository):
+    (repository / "a.py").write_text("import uuid\nrun_id = uuid.uuid4()\n")
+    canonid("--update-baseline")
+    (repository / "a.py").write_text("import uuid\norder_id = uuid.uuid4()\n")
+    assert canonid("--baseline", "canonid-baseline.json").returncode == 1
+    (repository / "a.py").write_text("import uuid\n")
+    (repository / "b.py").write_text("import uuid\n\n\nrun_id  = (\n    uuid.uuid4())\n")
+    assert canonid("--baseline", "canonid-baseline.json").returncode == 0
+
+
 def test_a_tolerated_broken_file_is_known_by_its_name(repository):
     (repository / "b.py").write_text("import uuid\nprint uuid.uuid4()\n")
     canonid("--update-baseline")
