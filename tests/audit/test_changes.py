@@ -200,3 +200,19 @@ def test_a_repository_in_the_repository(git, write, tmp_path):
     git("init", "-q", "inner")
     changes = changes_since(str(tmp_path), "HEAD")
     assert (touched(changes, "a.py"), touched(changes, "inner/b.py")[:2]) == ([], [1, 2])
+
+
+@pytest.mark.parametrize("name", ["x", "a=b c"])
+def test_no_program_that_the_repository_names_is_run(git, write, tmp_path, name):
+    write("a.py", "x")
+    commit(git)
+    write(".git/info/attributes", "*.py filter=x")
+    git("config", f"filter.{name}.clean", "touch run; cat")
+    git("config", "filter.x.clean", "touch run; cat")
+    git("config", "filter.x.required", "true")
+    git("config", "core.fsmonitor", "touch run")
+    write("a.py", "x", "y")
+    assert touched(changes_since(str(tmp_path), "HEAD"), "a.py") == [2]
+    assert not (tmp_path / "run").exists()
+    git("status")
+    assert (tmp_path / "run").exists()  # it would have been

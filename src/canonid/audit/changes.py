@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from canonid.audit.findings import Finding
@@ -19,6 +20,9 @@ _LETTERS = {b"n": b"\n", b"t": b"\t", b"r": b"\r", b"a": b"\a", b"b": b"\b", b"f
 _OF_A_HOOK = frozenset(
     {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR", "GIT_DIFF_OPTS"}
 )
+
+_OF_THE_REPOSITORY = ("local", "worktree")  # scopes of settings
+_NONE: Mapping[str, str] = MappingProxyType({})
 
 
 class NoSuchRevision(CanonidError):
@@ -71,6 +75,7 @@ def changes_since(root: str, revision: str) -> Changes:
         "diff", "-U0", "--relative", "--find-renames", "--no-color", "--no-ext-diff", "--no-textconv",
         "--text", "--inter-hunk-context=0", "--ignore-submodules", "--src-prefix=a/", "--dst-prefix=b/",
         base.decode().strip(), "--", ".",
+        settings=_without_filters(root),
     )  # fmt: skip
     untracked = _git(root, "ls-files", "--others", "--exclude-standard", "-z", "--", ".")
     if patch is None or untracked is None:
@@ -81,20 +86,36 @@ def changes_since(root: str, revision: str) -> Changes:
     return Changes(lines, frozenset(_shown(path) for path in untracked.split(b"\0") if path))
 
 
-def _git(root: str, *arguments: str) -> bytes | None:
+def _without_filters(root: str) -> dict[str, str]:
+    """Settings that turn off the programs through which the repository itself wants its files to go."""
+    asked = ["--show-scope", "--name-only", "-z", "--get-regexp", r"^filter\..*\.(clean|process)$"]
+    told = os.fsdecode(_git(root, "config", *asked) or b"").split("\0")
+    names = [name for scope, name in zip(told[::2], told[1::2], strict=False) if scope in _OF_THE_REPOSITORY]
+    required = {f"{name.rpartition('.')[0]}.required": "false" for name in names}
+    return dict.fromkeys(names, "") | required
+
+
+def _git(root: str, *arguments: str, settings: Mapping[str, str] = _NONE) -> bytes | None:
     """What git says, or None if it fails."""
     try:
-        result = _run(root, arguments)
+        result = _run(root, arguments, settings)
     except FileNotFoundError:
         raise NoSuchRevision("there is no git here, which knows what has changed") from None
     return result.stdout if result.returncode == 0 else None
 
 
-def _run(root: str, arguments: tuple[str, ...]) -> subprocess.CompletedProcess[bytes]:
+def _run(
+    root: str, arguments: tuple[str, ...], settings: Mapping[str, str]
+) -> subprocess.CompletedProcess[bytes]:
+    environment = {name: value for name, value in os.environ.items() if name not in _OF_A_HOOK}
+    count = int(environment.get("GIT_CONFIG_COUNT") or 0)
+    for number, (name, value) in enumerate(settings.items(), count):
+        environment |= {f"GIT_CONFIG_KEY_{number}": name, f"GIT_CONFIG_VALUE_{number}": value}
+    environment["GIT_CONFIG_COUNT"] = str(count + len(settings))
     # A file system monitor is a program that the repository names: an audit runs nothing of what it reads.
     return subprocess.run(  # noqa: S603
         ["git", "-C", root, "--no-optional-locks", "-c", "core.fsmonitor=false", *arguments],  # noqa: S607
-        env={name: value for name, value in os.environ.items() if name not in _OF_A_HOOK},
+        env=environment,
         capture_output=True,
         check=False,
         stdin=subprocess.DEVNULL,
