@@ -69,15 +69,31 @@ def test_what_cannot_be_written_is_not(tmp_path):
 def test_the_latest_files_are_kept(tmp_path, monkeypatch):
     monkeypatch.setattr(caching, "FILES", 3)
     cache = Cache(tmp_path)
-    left_over = tmp_path / "tmp123"
-    left_over.write_text("")
-    os.utime(left_over, (1, 1))
+    left_over, foreign = tmp_path / "tmp123.part", tmp_path / "notes.txt"
+    for file in (left_over, foreign):
+        file.write_text("")
+        os.utime(file, (1, 1))
     for number in range(6):
         cache.save(str(number), ENTRIES)
         os.utime(cache._file(str(number)), (number + 10, number + 10))
     cache.save("last", ENTRIES)
     assert [name for name in [*"012345", "last"] if cache.load(name)] == ["4", "5", "last"]
-    assert len(list(tmp_path.iterdir())) == 3
+    assert len(list(tmp_path.iterdir())) == 4
+    assert (left_over.exists(), foreign.exists()) == (False, True)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="files have no such owner here")
+def test_what_another_user_may_have_written_is_not_believed(tmp_path):
+    cache = Cache(tmp_path)
+    cache.save("root", ENTRIES)
+    file = file_of(tmp_path)
+    file.chmod(0o666)
+    assert cache.load("root") == {}
+    file.chmod(0o600)
+    assert cache.load("root") == ENTRIES
+    if os.geteuid() == 0:  # nobody else may give a file away
+        os.chown(file, 12345, -1)
+        assert cache.load("root") == {}
 
 
 def test_audits_at_the_same_time_leave_a_whole_file(tmp_path):

@@ -143,3 +143,76 @@ def test_no_work_tree(tmp_path, monkeypatch):
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     with pytest.raises(NoSuchRevision):
         changes_since(str(tmp_path), "HEAD")
+
+
+def test_before_the_first_commit_all_has_changed(git, write, tmp_path):
+    write("a.py", "x", "y")
+    git("add", "-A")
+    assert touched(changes_since(str(tmp_path), "HEAD"), "a.py") == [1, 2]
+    with pytest.raises(NoSuchRevision):
+        changes_since(str(tmp_path), "main")
+
+
+def test_files_that_git_shows_no_difference_of(git, write, tmp_path):
+    write(".gitattributes", "a.py -diff")
+    write("a.py", "x")
+    commit(git)
+    write("a.py", "x", "y")
+    assert touched(changes_since(str(tmp_path), "HEAD"), "a.py") == [2]
+
+
+def test_hunks_that_the_configuration_joins(git, write, tmp_path):
+    write("a.py", *LINES)
+    write("b.py", "x")
+    commit(git)
+    git("config", "diff.interHunkContext", "5")
+    write("a.py", "changed", *LINES[1:4], "changed", *LINES[5:])
+    write("b.py", "y")
+    changes = changes_since(str(tmp_path), "HEAD")
+    assert (touched(changes, "a.py"), touched(changes, "b.py")) == ([1, 5], [1])
+
+
+def test_a_line_that_is_gone_has_changed_what_stood_around_it(git, write, tmp_path):
+    write("a.py", *LINES)
+    commit(git)
+    write("a.py", *LINES[:3], *LINES[4:])
+    changes = changes_since(str(tmp_path), "HEAD")
+    assert touched(changes, "a.py") == []
+    assert changes.touch(finding("a.py", 3, 4))
+    assert not changes.touch(finding("a.py", 1, 3))
+    assert not changes.touch(finding("a.py", 4, 5))
+
+
+def test_a_broken_file_has_changed_where_any_line_has(git, write, tmp_path):
+    write("a.py", *LINES)
+    write("b.py", *LINES)
+    commit(git)
+    write("a.py", *LINES[:8])
+    changes = changes_since(str(tmp_path), "HEAD")
+    broken = [finding(path, 1)._replace(category="broken-file") for path in ("a.py", "b.py")]
+    assert [changes.touch(each) for each in broken] == [True, False]
+
+
+def test_a_repository_in_the_repository(git, write, tmp_path):
+    write("a.py", "x")
+    commit(git)
+    write("inner/b.py", "x")
+    git("init", "-q", "inner")
+    changes = changes_since(str(tmp_path), "HEAD")
+    assert (touched(changes, "a.py"), touched(changes, "inner/b.py")[:2]) == ([], [1, 2])
+
+
+@pytest.mark.parametrize("name", ["x", "a=b c"])
+def test_no_program_that_the_repository_names_is_run(git, write, tmp_path, name):
+    write("a.py", "x")
+    commit(git)
+    write(".git/info/attributes", "*.py filter=x")
+    git("config", f"filter.{name}.clean", "touch run; cat")
+    git("config", "filter.x.clean", "touch run; cat")
+    git("config", "filter.x.required", "true")
+    git("config", "core.fsmonitor", "touch run")
+    write("a.py", "x", "y")
+    assert touched(changes_since(str(tmp_path), "HEAD"), "a.py") == [2]
+    assert not (tmp_path / "run").exists()
+    git("status")
+    assert (tmp_path / "run").exists()  # it would have been

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from canonid.audit.examining import Task, collecting_by_hand, examine
+from canonid.audit.examining import Task, collecting_by_hand, examine, examine_all
 from canonid.audit.limits import TookTooLong, cpu_seconds
 from canonid.audit.packing import unpack
 
@@ -80,3 +80,25 @@ def test_a_thread_works_without_a_bound():
     thread.start()
     thread.join()
     assert seen == [0]
+
+
+def test_the_same_files_are_nested_too_deeply_however_deep_the_caller_is(tmp_path):
+    tasks = []
+    for calls in range(440, 540, 4):
+        file = tmp_path / f"{calls}.py"
+        file.write_text(f"import uuid\nuser_id = uuid.uuid4(){'.a()' * calls}\n")
+        tasks.append(Task(file.name, str(file), b""))
+
+    def broken(above):
+        return broken(above - 1) if above else [unpack(each.facts).error for each in examine_all(tasks)]
+
+    here = broken(0)
+    assert here == broken(300)
+    assert set(here) == {"", "nested too deeply"}
+
+
+def test_a_notebook_that_is_nested_too_deeply_is_broken(tmp_path):
+    file = tmp_path / "a.ipynb"
+    file.write_text("[" * 200_000)
+    outcome = examine(Task(file.name, str(file), b""))
+    assert unpack(outcome.facts).error == "no notebook: nested too deeply"

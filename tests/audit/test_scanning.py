@@ -1,8 +1,10 @@
-"""What is wrong with a file is said, also where nothing in it could be an ID."""
+"""Where one file's findings stand, what its path says of it, and what is wrong with it."""
 
 import pytest
 
+from canonid.audit.paths import is_test
 from canonid.audit.scanning import SMALL_BYTES, scan
+from canonid.audit.suppressing import suppress
 
 LONG = b"number = 1\n" * SMALL_BYTES
 
@@ -37,3 +39,27 @@ def test_what_is_wrong_is_said(data: bytes, error: str) -> None:
 )
 def test_what_is_right_is_not_wrong(data: bytes) -> None:
     assert scan("a.py", data).error == ""
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_lines_end_as_python_reads_them(end):
+    lines = ["import uuid", "\f", 's = "é\x1c\u2028"; user_id = uuid.uuid4()', "", ""]
+    (found,) = scan("a.py", end.join(lines).encode()).drafts
+    assert (found.place.line, found.place.column) == (3, lines[2].index("uuid") + 1)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_a_comment_is_heeded_whatever_lines_end_with(end):
+    lines = ["import uuid", "user_id = uuid.uuid4()  # canonid: ignore[CID101] a fixture", "x = 1", ""]
+    facts = scan("a.py", end.join(lines).encode())
+    assert suppress(facts.directives, facts.drafts).drafts == []
+
+
+@pytest.mark.parametrize("path", ["tests/a.py", "app/tests.py", "tests.py", "app/test_a.py", "a/conftest.py"])
+def test_what_a_test_is(path):
+    assert is_test(path)
+
+
+@pytest.mark.parametrize("path", ["app/latest.py", "modules/test.py", "app/tests.pyw/a.py", "contests.py"])
+def test_what_no_test_is(path):
+    assert not is_test(path)

@@ -69,6 +69,7 @@ def test_a_broken_file_is_told_and_stops_nothing(repository):
         (["--explain", "CID999"], 2),
         (["--force"], 2),
         (["--since", "HEAD", "--update-baseline"], 2),
+        (["--update-baseline", "-o", "b.json"], 2),
         (["--show-ignored", "--json"], 2),
         (["--workers", "0"], 2),
         (["nowhere"], 3),
@@ -170,6 +171,21 @@ def test_paths_are_relative_to_what_is_named(repository):
     assert paths == [{"a.py"}, {"src/a.py"}, {"src/a.py"}, {"src/a.py"}]
 
 
+def test_sarif_names_files_as_the_repository_does(repository):
+    (repository / "src").mkdir()
+    (repository / "a.py").rename(repository / "src" / "a.py")
+
+    def uris(*arguments):
+        (run,) = json.loads(canonid(*arguments, "--format", "sarif").stdout)["runs"]
+        places = [each["locations"][0]["physicalLocation"] for each in run["results"]]
+        return {each["artifactLocation"]["uri"] for each in places}
+
+    assert uris("src") == {"a.py"}
+    git("init", "-q")
+    assert uris() == uris("src") == {"src/a.py"}
+    assert uris("src", "--root", "src") == {"a.py"}
+
+
 def test_an_explanation_needs_no_code(repository):
     result = canonid("--explain", "cid301")
     assert result.returncode == 0
@@ -195,6 +211,47 @@ def test_the_baseline_only_shrinks(repository):
     assert "gone" in stale.stderr
     assert canonid("--update-baseline").returncode == 0
     assert "path" not in baseline.read_text()
+
+
+def test_the_baseline_keeps_what_can_not_be_read_just_now(repository):
+    canonid("--update-baseline")
+    (repository / "a.py").write_text(CODE + "<<<<<<< ours\n")
+    assert canonid("--update-baseline").returncode == 3
+    (repository / "b.py").write_text(CODE)
+    new = canonid("--baseline", "canonid-baseline.json", "--json")
+    assert (new.returncode, "b.py" in new.stdout) == (3, True)  # what can't be read has moved nowhere
+    (repository / "b.py").unlink()
+    (repository / "a.py").write_text(CODE)
+    assert canonid("--baseline", "canonid-baseline.json").returncode == 0
+
+
+def test_the_baseline_keeps_what_is_not_below_the_paths_that_are_named(repository):
+    (repository / "b.py").write_text(CODE)
+    canonid("--root", ".", "--update-baseline")
+    narrow = canonid("--root", ".", "a.py", "--baseline", "canonid-baseline.json")
+    assert (narrow.returncode, narrow.stderr) == (0, "")
+    assert canonid("--root", ".", "a.py", "--update-baseline").returncode == 0
+    assert canonid("--root", ".", "--baseline", "canonid-baseline.json").returncode == 0
+
+
+def test_another_id_in_the_place_of_a_tolerated_one_is_new(repository):
+    (repository / "a.py").write_text("import uuid\nrun_id = uuid.uuid4()\n")
+    canonid("--update-baseline")
+    (repository / "a.py").write_text("import uuid\norder_id = uuid.uuid4()\n")
+    assert canonid("--baseline", "canonid-baseline.json").returncode == 1
+    (repository / "a.py").write_text("import uuid\n")
+    (repository / "b.py").write_text("import uuid\n\n\nrun_id  = (\n    uuid.uuid4())\n")
+    assert canonid("--baseline", "canonid-baseline.json").returncode == 0
+
+
+def test_a_tolerated_broken_file_is_known_by_its_name(repository):
+    (repository / "b.py").write_text("import uuid\nprint uuid.uuid4()\n")
+    canonid("--update-baseline")
+    (repository / "b.py").write_text("import uuid\n\n\nprint (uuid.uuid4()\n")
+    assert canonid("--baseline", "canonid-baseline.json").returncode == 0
+    (repository / "c.py").write_text((repository / "b.py").read_text())
+    (repository / "b.py").unlink()
+    assert canonid("--baseline", "canonid-baseline.json").returncode == 3
 
 
 def test_beside_a_baseline_only_new_ones_are_told(repository):

@@ -47,6 +47,12 @@ def test_a_file_that_is_there_stays_unless_it_is_said(repository):
     assert "[kinds.user]" in file.read_text()
 
 
+def test_a_link_to_nowhere_is_not_followed(repository):
+    (repository / "canonid.toml").symlink_to("../elsewhere.toml")
+    assert canonid("init").returncode == 3
+    assert not (repository.parent / "elsewhere.toml").exists()
+
+
 def test_a_registry_in_another_place_is_not_hidden(repository):
     (repository / "pyproject.toml").write_text("[tool.canonid.kinds.mine]\n")
     refused = canonid("init")

@@ -7,7 +7,7 @@ import json
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,15 +39,21 @@ class Comparison(NamedTuple):
     old: list[Finding]  # tolerated, where they were or moved from another file
     gone: int  # entries that nothing is left of
     moved: int  # how many of the old ones came from another file
+    unseen: list[Entry]  # entries of files that nothing is known of this time; they are not gone
 
 
-def compare(baseline: Iterable[Entry], findings: Iterable[Finding]) -> Comparison:
+def compare(
+    baseline: Iterable[Entry],
+    findings: Iterable[Finding],
+    is_unseen: Callable[[str], bool] = lambda path: False,
+) -> Comparison:
     """Which findings are new. Among equals of a file, those that come first in `findings` are the old ones.
 
     One that is gone from one file and appears alike in another has moved. Questions never are new: they don't
-    count as found.
+    count as found. `is_unseen` tells the paths of files that could not be read, or were not to be.
     """
-    left = Counter((entry.path, digest_of(entry.fingerprint)) for entry in frozenset(baseline))
+    known = frozenset(baseline)
+    left = Counter((entry.path, digest_of(entry.fingerprint)) for entry in known)
     old, strange = [], []
     for finding in findings:
         if not finding.counts:
@@ -59,8 +65,8 @@ def compare(baseline: Iterable[Entry], findings: Iterable[Finding]) -> Compariso
         else:
             strange.append(finding)
     gone: Counter[str] = Counter()
-    for (_, digest), count in left.items():
-        gone[digest] += count
+    for (path, digest), count in left.items():
+        gone[digest] += 0 if is_unseen(path) else count
     new = []
     for finding in strange:
         digest = digest_of(finding.fingerprint)
@@ -69,7 +75,8 @@ def compare(baseline: Iterable[Entry], findings: Iterable[Finding]) -> Compariso
             old.append(finding)
         else:
             new.append(finding)
-    return Comparison(new, old, gone.total(), len(strange) - len(new))
+    unseen = [each for each in known if is_unseen(each.path) and left[each.path, digest_of(each.fingerprint)]]
+    return Comparison(new, old, gone.total(), len(strange) - len(new), sorted(unseen))
 
 
 def entries(findings: Iterable[Finding]) -> list[Entry]:
@@ -121,15 +128,14 @@ def _text_of(tolerated: Iterable[Entry]) -> str:
 
 
 def _replace(path: Path, text: str) -> None:
-    with tempfile.NamedTemporaryFile(
-        "w", encoding="ascii", newline="\n", dir=path.parent, delete=False
-    ) as new:
-        new.write(text)
+    number, name = tempfile.mkstemp(dir=path.parent)
     try:
-        os.chmod(new.name, 0o644 & ~_umask())
-        os.replace(new.name, path)
-    except OSError:
-        os.unlink(new.name)
+        with open(number, "w", encoding="ascii", newline="\n") as new:
+            new.write(text)
+        os.chmod(name, 0o644 & ~_umask())
+        os.replace(name, path)
+    except BaseException:
+        os.unlink(name)
         raise
 
 

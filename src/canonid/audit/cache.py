@@ -18,6 +18,7 @@ from canonid.audit.packing import Packed
 
 MAGIC = b"canonid audit 1\n"
 SUFFIX = ".audit"
+UNFINISHED = ".part"
 FILES = 64
 BYTES = 512 << 20
 FORGOTTEN_SECONDS = 3600  # a file that was being written that long ago never will be
@@ -39,7 +40,8 @@ class Cache:
 
     It is never wrong and never in the way: what was written by another version of the audit or of Python, is
     damaged or can't be read counts as nothing, and what can't be written is not. Audits may use it at the
-    same time; the last one's stays. Nothing in it is ever run.
+    same time; the last one's stays. Nothing in it is ever run. What another user has written, or could have,
+    is not believed, wherever the folder is.
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
@@ -48,7 +50,8 @@ class Cache:
     def load(self, name: str) -> dict[str, Entry]:
         """What was saved under a name, or nothing."""
         try:
-            content = self._file(name).read_bytes()
+            with open(self._file(name), "rb") as file:
+                content = file.read() if _is_ours(os.fstat(file.fileno())) else b""
             begin, payload = content[: len(_head(b""))], memoryview(content)[len(_head(b"")) :]
             if begin != _head(payload):
                 return {}
@@ -71,7 +74,7 @@ class Cache:
         """All at once: another audit sees the old file or the new one."""
         import tempfile  # an audit of files that are all known needs none
 
-        number, name = tempfile.mkstemp(dir=self._folder)
+        number, name = tempfile.mkstemp(UNFINISHED, dir=self._folder)
         try:
             with os.fdopen(number, "wb") as written:
                 written.writelines(parts)
@@ -83,7 +86,8 @@ class Cache:
     def _bound(self) -> None:
         now, left = time.time(), BYTES
         with os.scandir(self._folder) as listed:
-            files = sorted([(entry.stat().st_mtime, entry.path, entry.stat().st_size) for entry in listed])
+            own = [entry for entry in listed if entry.name.endswith((SUFFIX, UNFINISHED))]
+            files = sorted([(entry.stat().st_mtime, entry.path, entry.stat().st_size) for entry in own])
         for place, (changed, path, size) in enumerate(reversed(files)):
             left -= size
             kept = left >= 0 and place < FILES if path.endswith(SUFFIX) else changed + FORGOTTEN_SECONDS > now
@@ -101,6 +105,10 @@ def default_folder() -> Path | None:
     return None
 
 
+def _is_ours(stat: os.stat_result) -> bool:
+    return os.name != "posix" or (stat.st_uid == os.geteuid() and not stat.st_mode & 0o022)
+
+
 def _head(payload: bytes | memoryview) -> bytes:
     return MAGIC + scanner() + blake2b(payload, digest_size=16).digest()
 
@@ -108,7 +116,7 @@ def _head(payload: bytes | memoryview) -> bytes:
 @cache
 def scanner() -> bytes:
     """Tells this version of the audit, on this Python, from all others: by its own code."""
-    digest = blake2b(f"{sys.implementation.cache_tag} {marshal.version}".encode(), digest_size=16)
+    digest = blake2b(f"{sys.version} {marshal.version}".encode(), digest_size=16)
     folder = Path(__file__).parent
     for file in sorted(folder.rglob("*.py")):
         code = file.read_bytes()

@@ -11,7 +11,7 @@ from hashlib import blake2b
 from typing import NamedTuple
 
 from canonid.audit.facts import FileFacts
-from canonid.audit.limits import TookTooLong, cpu_seconds
+from canonid.audit.limits import TookTooLong, calls_deep, cpu_seconds
 from canonid.audit.notebooks import code_of
 from canonid.audit.packing import Packed, pack
 from canonid.audit.scanning import scan
@@ -85,7 +85,8 @@ def stamp_of(stat: os.stat_result) -> Stamp:
 def examine_all(tasks: Sequence[Task]) -> list[Outcome]:
     """The outcomes in order. Call it where `collecting_by_hand`."""
     _grow_old()
-    outcomes = [examine(task) for task in tasks]
+    with calls_deep():
+        outcomes = [examine(task) for task in tasks]
     gc.collect(0)  # all that is new is in the youngest generation
     return outcomes
 
@@ -115,6 +116,10 @@ def _facts(path: str, data: bytes) -> FileFacts:
         code = code_of(data) if path.endswith(".ipynb") else data
     except ValueError as error:
         return FileFacts(path, 0, f"no notebook: {error}")
+    except RecursionError:
+        return FileFacts(path, 0, "no notebook: nested too deeply")
+    except MemoryError:
+        return FileFacts(path, 0, "no notebook: too big for the memory")
     try:
         return scan(path, code)
     except Exception as error:  # noqa: BLE001 - a fault in a rule must not end the run

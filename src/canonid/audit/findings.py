@@ -41,7 +41,7 @@ class Draft(NamedTuple):
     symbol: str  # the enclosing function or class, as "Class.method"; "" in the module itself
     template: str  # of the ID, as "ws_{env}_{ms}_{hex8}"; "" where there is none
     message: str
-    normal: str  # the code it is about, written as ast.unparse does: the same whatever its layout
+    normal: str  # the code it is about as ast.unparse writes it, after the name that a made ID is given
     entropy_bits: float | None = None  # of the ID; None where there is none to measure
     name: str = ""  # under which the ID is kept, handed on or read
 
@@ -60,8 +60,9 @@ class Finding(NamedTuple):
     """One thing to look at. `path` is relative to the root of the audit, with `/`.
 
     `fingerprint` stays the same when the file is laid out anew, or moved: it is made of the rule, the symbol,
-    the normal form of the code and which one it is among equals in its file. `entropy_bits` is how many bits
-    of the ID can't be guessed, 0 for a time alone, None where the finding is about no ID that is made.
+    the normal form of the code with the name that a made ID is given, and which one it is among equals in its
+    file. `entropy_bits` is how many bits of the ID can't be guessed, 0 for a time alone, None where the
+    finding is about no ID that is made.
     """
 
     path: str

@@ -1,13 +1,15 @@
-"""A bound on the time that one file may take, so that no file stops a run."""
+"""Bounds on the time and the depth that one file may take, so that no file stops a run."""
 
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+FRAMES = 1000
 AGAIN = 1.0  # seconds after which it is raised once more, if something swallowed it
 
 
@@ -53,3 +55,25 @@ def _can_be_bounded() -> bool:
         and signal.getsignal(signal.SIGPROF) == signal.SIG_DFL
         and signal.getitimer(signal.ITIMER_PROF)[0] == 0
     )
+
+
+@contextmanager
+def calls_deep(frames: int = FRAMES) -> Iterator[None]:
+    """Lets calls in the body nest that deep and no deeper, however deep those that led to it are.
+
+    So the same files are nested too deeply in every process.
+    """
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(before + frames - _room())
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(before)
+
+
+def _room() -> int:
+    """How many calls are left. Tried, since what counts as one differs between versions of Python."""
+    try:
+        return 1 + _room()
+    except RecursionError:
+        return 0

@@ -126,4 +126,5 @@ def _together(repository: Repository) -> dict[str, list[Draft | Ignored]]:
 
 
 def _broken(facts: FileFacts) -> Draft:
-    return Draft(BrokenFile.code, Place(1, 1, 1, 1), "certain", "", "", facts.error, facts.error)
+    """Known again by its path: how a fault is told differs between versions of Python and layouts."""
+    return Draft(BrokenFile.code, Place(1, 1, 1, 1), "certain", "", "", facts.error, facts.path)

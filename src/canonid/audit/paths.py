@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 
-TESTS = re.compile(r"(?:^|/)(?:tests?|testing|testutils?|test_[^/]*|conftest\.py|[^/]*_tests?\.py)(?:/|$)")
+TESTS = re.compile(
+    r"(?:^|/)(?:tests?|tests\.py|testing|testutils?|test_[^/]*|conftest\.py|[^/]*_tests?\.py)(?:/|$)"
+)
 
 
 def is_test(path: str) -> bool:

@@ -72,6 +72,16 @@ def root_of(paths: Sequence[str | os.PathLike[str]], root: str | os.PathLike[str
     return os.path.commonpath([path if os.path.isdir(path) else os.path.dirname(path) for path in named])
 
 
+def work_tree(folder: str) -> str | None:
+    """The nearest folder, this one or above it, that is a git work tree."""
+    here = os.path.abspath(folder)
+    while not os.path.exists(os.path.join(here, ".git")):
+        here, before = os.path.dirname(here), here
+        if here == before:
+            return None
+    return here
+
+
 def _printable(path: str) -> str:
     """A name that is no UTF-8 is escaped."""
     return os.fsencode(path).decode("utf-8", "backslashreplace") if not path.isascii() else path
@@ -134,11 +144,8 @@ def _is_built(folder: os.DirEntry[str]) -> bool:
 
 def _ask_git(folder: str) -> subprocess.Popen[bytes] | None:
     """Starts to list what git ignores in a folder. None where it is in no work tree, or there is no git."""
-    here = folder
-    while not os.path.exists(os.path.join(here, ".git")):
-        here, before = os.path.dirname(here), here
-        if here == before:
-            return None
+    if work_tree(folder) is None:
+        return None
     # Inside a hook, variables of git's own would name another folder. A file system monitor is a program
     # that the repository names: an audit runs nothing of what it reads.
     environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}

@@ -8,6 +8,7 @@ import re
 import tokenize
 from collections.abc import Iterator
 from functools import cached_property
+from hashlib import blake2b
 from typing import NamedTuple
 
 from canonid.audit.evaluating import Evaluator, is_id_name, is_made
@@ -26,6 +27,8 @@ SNOWFLAKE = Origin("strong", "snowflake", 0.0)
 OWNER = re.compile(r"(?:^|_)(?:token|value|owner|holder)$")
 LOCKING = re.compile(r"(?<![bc])lock|mutex|semaphore|(?<!re)lease", re.I)  # a function or class that locks
 PASSING = frozenset({ast.Assign, ast.AnnAssign, ast.keyword, ast.Return})
+MAKING = frozenset({"direct-uuid", "strong-source", "weak-source", "truncated", "time-only", "hand-made"})
+LONGEST_NORMAL = 500
 CHAIN = 3  # names that stand for each other, one for the next
 
 
@@ -114,7 +117,7 @@ class View:
     @cached_property
     def lines(self) -> list[str]:
         """The lines of the file, as text."""
-        return text_of(self._data).splitlines()
+        return text_of(self._data).split("\n")
 
     @cached_property
     def uses(self) -> list[Use]:
@@ -177,10 +180,18 @@ class View:
             space.symbol,
             shown(template) if template else "",
             message,
-            ast.unparse(node)[:500],
+            self._normal(rule, node),
             round(bits(template), 1) if fields(template) else None,
             name or self.goes_to(node, space).name,
         )
+
+    def _normal(self, rule: type[Rule], node: ast.expr) -> str:
+        """The code that a finding is known by: where one UUID is like another, with the name it is given."""
+        code = ast.unparse(node)
+        if len(code) > LONGEST_NORMAL:
+            code = code[:LONGEST_NORMAL] + blake2b(code.encode("utf-8", "surrogatepass")).hexdigest()
+        name = sink_of(top(node, self.module), self.module).name if rule.category in MAKING else ""
+        return f"{name} = {code}" if name else code
 
     def ignored(self, rule: type[Rule], node: ast.expr, space: Space, reason: str) -> Ignored:
         return Ignored(rule.code, self.place(node), space.symbol, reason, self.goes_to(node, space).name)
@@ -290,6 +301,6 @@ def _last(node: ast.AST) -> str:
 
 
 def text_of(data: bytes) -> str:
-    """The text in the encoding that the file declares (PEP 263)."""
+    """The text in the encoding that the file declares (PEP 263), its lines ended as Python reads them."""
     encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
-    return data.decode(encoding)
+    return data.decode(encoding).replace("\r\n", "\n").replace("\r", "\n")

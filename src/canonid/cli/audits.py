@@ -6,7 +6,7 @@ import argparse
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -103,6 +103,8 @@ def _contradiction(options: argparse.Namespace) -> str:
         return "--force goes with --update-baseline"
     if options.since and options.update_baseline:
         return "--update-baseline needs all findings, not those --since a revision"
+    if options.update_baseline and (options.output or options.format or options.json):
+        return "--update-baseline writes the baseline alone; it goes with no format and no output"
     if options.show_ignored and _format(options) in ("jsonl", "sarif"):
         return f"--show-ignored has no place in {_format(options)}; use json"
     return ""
@@ -204,7 +206,7 @@ def _narrowed(report: Report, options: argparse.Namespace, changes: Changes | No
     if options.baseline:
         from canonid.audit.baseline import compare, read
 
-        compared = compare(read(Path(options.baseline)), findings)
+        compared = compare(read(Path(options.baseline)), findings, _is_unseen(report, options.path))
         findings = compared.new
         if compared.gone:
             told = f"{compared.gone} of the baseline are gone; take them out with --update-baseline"
@@ -218,6 +220,21 @@ def _in_order(finding: Finding) -> tuple[object, ...]:
     return finding.path, finding.line, finding.column, finding.code
 
 
+def _is_unseen(report: Report, paths: Sequence[str]) -> Callable[[str], bool]:
+    """Tells the paths of which a report knows nothing: what is not below those named, or can't be read."""
+    named = [os.path.relpath(path, report.root).replace(os.sep, "/") for path in paths or ["."]]
+    broken = [each.path for each in report.findings if each.category == "broken-file"]
+
+    def is_unseen(path: str) -> bool:
+        return not _is_below(path, named) or _is_below(path, broken)
+
+    return is_unseen
+
+
+def _is_below(path: str, folders: Iterable[str]) -> bool:
+    return any(folder in (".", path) or path.startswith(f"{folder}/") for folder in folders)
+
+
 def _update(report: Report, options: argparse.Namespace) -> int:
     """Writes what is tolerated from now on: what was and is still there, or everything the first time."""
     from canonid.audit.baseline import DEFAULT, compare, entries, read, write
@@ -229,8 +246,8 @@ def _update(report: Report, options: argparse.Namespace) -> int:
         write(path, tolerated)
         print(f"canonid: {path} tolerates {len(tolerated)} findings", file=sys.stderr)
         return 0
-    compared = compare(read(path), report.findings)
-    tolerated = entries(compared.old)
+    compared = compare(read(path), report.findings, _is_unseen(report, options.path))
+    tolerated = [*entries(compared.old), *compared.unseen]
     write(path, tolerated)
     told = f"{compared.gone} gone, {compared.moved} moved, {len(compared.new)} new and not taken in"
     print(f"canonid: {path} tolerates {len(tolerated)} findings; {told}", file=sys.stderr)
@@ -274,7 +291,7 @@ def _formatted(report: Report, options: argparse.Namespace, output: TextIO) -> I
 
         from canonid.audit.formats.sarif import sarif
 
-        return sarif(report, BY_CODE, version("canonid"))
+        return sarif(report, BY_CODE, version("canonid"), "" if options.root else _above(report.root))
     if name == "markdown":
         from canonid.audit.formats.markdown import markdown
 
@@ -293,6 +310,14 @@ def _formatted(report: Report, options: argparse.Namespace, output: TextIO) -> I
     return terminal(report, BY_CODE, lines_of, screen, _next_steps(report, options.path, screen.rows))
 
 
+def _above(root: str) -> str:
+    """The way from the top of the git work tree to the root, as "src/"; "" where there is none."""
+    from canonid.audit.sources import work_tree
+
+    way = os.path.relpath(root, work_tree(root) or root).replace(os.sep, "/")
+    return "" if way == "." else f"{way}/"
+
+
 def _screen(output: TextIO) -> Screen:
     from canonid.audit.formats.terminal import Screen
 
@@ -309,12 +334,14 @@ def _next_steps(report: Report, paths: Sequence[str], rows: int | None) -> list[
     """What to type next; to write a registry only where there is room to say it, and none yet."""
     import shlex
 
+    from canonid.audit.excerpts import printable
     from canonid.audit.formats.totals import worst
 
     counted = [*worst(report), *[finding for finding in report.findings if finding.counts]]
     if not counted:
         return ["Nothing was found that counts."]
-    command = shlex.join(["canonid", "audit", *paths])
+    shown = [printable(path) for path in paths]
+    command = shlex.join(["canonid", "audit", *shown])
     has_room = rows is None or rows >= ROOMY
     first = has_room and report.written and len(paths) < 2 and find_registry(report.root) is None
     return [
@@ -322,7 +349,7 @@ def _next_steps(report: Report, paths: Sequence[str], rows: int | None) -> list[
         f"{command} --format html -o audit.html  # every finding",
         f"{command} --update-baseline  # from now on, only new ones fail",
         *(
-            [f"{shlex.join(['canonid', 'init', *paths])}  # a first registry from what was found"]
+            [f"{shlex.join(['canonid', 'init', *shown])}  # a first registry from what was found"]
             if first
             else []
         ),

@@ -53,7 +53,7 @@ def _init(options: argparse.Namespace) -> int:
 
 
 def _refuse_to_replace(folder: Path, target: Path, *, named: bool) -> None:
-    if target.exists():
+    if os.path.lexists(target):  # a link to nowhere, too: its end may be anywhere
         raise StoreError(f"{show_path(str(target))} exists already; --force replaces it")
     known = None if named or not folder.is_dir() else find_registry(folder)
     if known is not None:

@@ -19,10 +19,12 @@ _LEVELS = {"P0": "error", "P1": "warning", "P2": "note"}
 _SEVERITIES = {"P0": "error", "P1": "warning", "P2": "recommendation"}
 
 
-def sarif(report: Report, rules: Mapping[str, type[Rule]], version: str) -> Iterator[str]:
+def sarif(report: Report, rules: Mapping[str, type[Rule]], version: str, above: str = "") -> Iterator[str]:
     """One log of one run. Of more findings than are accepted, the gravest stay, and the run says so.
 
-    `partialFingerprints` tell equals of a file apart by their number. Columns count characters.
+    Paths are relative to the root of the audit, or to the folder from which `above` leads there, as "src/":
+    code hosts take them from the root of the repository. `partialFingerprints` tell equals of a file apart by
+    their number. Columns count characters.
     """
     kept = report.findings
     left_out = len(kept) - MOST
@@ -49,7 +51,7 @@ def sarif(report: Report, rules: Mapping[str, type[Rule]], version: str) -> Iter
         },
         "automationDetails": {"id": "canonid/audit/"},
         "columnKind": "unicodeCodePoints",
-        "originalUriBaseIds": {"%SRCROOT%": {"description": {"text": "The root of the audit."}}},
+        "originalUriBaseIds": {"%SRCROOT%": {"description": {"text": "What paths are relative to."}}},
         "invocations": [
             {"executionSuccessful": True, "toolExecutionNotifications": notes if left_out > 0 else []}
         ],
@@ -58,7 +60,7 @@ def sarif(report: Report, rules: Mapping[str, type[Rule]], version: str) -> Iter
     log = {"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}
     yield json.dumps(log).removesuffix("]}]}")
     for place, finding in enumerate(kept):
-        yield (",\n" if place else "\n") + json.dumps(_result(finding, places[finding.code]))
+        yield (",\n" if place else "\n") + json.dumps(_result(finding, places[finding.code], above))
     yield "]}]}\n"
 
 
@@ -82,7 +84,7 @@ def _rule(rule: type[Rule]) -> dict[str, object]:
     }
 
 
-def _result(finding: Finding, place: int) -> dict[str, object]:
+def _result(finding: Finding, place: int, above: str) -> dict[str, object]:
     return {
         "ruleId": finding.code,
         "ruleIndex": place,
@@ -91,7 +93,10 @@ def _result(finding: Finding, place: int) -> dict[str, object]:
         "locations": [
             {
                 "physicalLocation": {
-                    "artifactLocation": {"uri": quote(os.fsencode(finding.path)), "uriBaseId": "%SRCROOT%"},
+                    "artifactLocation": {
+                        "uri": quote(os.fsencode(above + finding.path)),
+                        "uriBaseId": "%SRCROOT%",
+                    },
                     "region": {
                         "startLine": finding.line,
                         "startColumn": finding.column,
