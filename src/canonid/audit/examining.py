@@ -115,6 +115,8 @@ def _facts(path: str, data: bytes) -> FileFacts:
         code = code_of(data) if path.endswith(".ipynb") else data
     except ValueError as error:
         return FileFacts(path, 0, f"no notebook: {error}")
+    except RecursionError:
+        return FileFacts(path, 0, "no notebook: nested too deeply")
     try:
         return scan(path, code)
     except Exception as error:  # noqa: BLE001 - a fault in a rule must not end the run
