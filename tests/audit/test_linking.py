@@ -72,6 +72,10 @@ class IdManager:
         "from .ids import IdManager\nIdManager().new_id()",
         "from . import IdManager\nIdManager().new_id()",
         "from app.all import IdManager\nIdManager().new_id()",
+        "from app.ids import IdManager\nfrom app.ids import IdManager, sys\nIdManager().new_id()",
+        "from app import IdManager\nfrom app.ids import IdManager\ndef f(): IdManager().new_id()",
+        "import app.ids\nimport app.all\napp.ids.IdManager().new_id()",
+        "def f():\n    from app.ids import IdManager\n    IdManager().new_id()\n    from app.ids import IdManager",
     ],
 )
 def test_a_broken_call_is_found_however_its_maker_is_reached(call):
