@@ -75,7 +75,8 @@ class IdManager:
         "from app.ids import IdManager\nfrom app.ids import IdManager, sys\nIdManager().new_id()",
         "from app import IdManager\nfrom app.ids import IdManager\ndef f(): IdManager().new_id()",
         "import app.ids\nimport app.all\napp.ids.IdManager().new_id()",
-        "def f():\n    from app.ids import IdManager\n    IdManager().new_id()\n    from app.ids import IdManager",
+        "def f():\n    from app.ids import IdManager\n    from app.ids import IdManager\n    IdManager()"
+        ".new_id()",
     ],
 )
 def test_a_broken_call_is_found_however_its_maker_is_reached(call):
