@@ -270,3 +270,17 @@ def test_a_registry_with_faults_still_names_its_services(tmp_path):
     (tmp_path / "canonid.toml").write_text(REGISTRY + 'accepts = ["typeid", "unknown"]')
     assert [each.line for each in linked(SERVICES, str(tmp_path)).findings if each.code == "CID802"] == [3]
     assert linked(SERVICES, str(tmp_path)).services == ["auth", "billing"]
+
+
+@pytest.mark.parametrize("time", ["int(time.time() * 1000)", "int(time.time() * 1000) % 100000"])
+@pytest.mark.parametrize(
+    "random", ["uuid.uuid4().hex[:8]", "secrets.token_hex(4)", "secrets.token_hex(8)[:6]"]
+)
+def test_a_reader_that_expects_more_parts_than_are_written(time, random):
+    texts = {
+        "ids.py": "import secrets, time, uuid\nclass Generator:\n    @staticmethod\n"
+        f"    def generate_thread_id():\n        return f'thread_{{{time}}}_{{{random}}}'\n",
+        "use.py": "def environment(thread_id):\n    _, env, ms, rnd = thread_id.split('_')\n    return env",
+    }
+    told = [each.message for each in linked(texts).findings if each.code == "CID701"]
+    assert [each.partition(";")[0] for each in told] == ["expects 4 parts, gets 3"]
