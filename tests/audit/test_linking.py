@@ -72,6 +72,11 @@ class IdManager:
         "from .ids import IdManager\nIdManager().new_id()",
         "from . import IdManager\nIdManager().new_id()",
         "from app.all import IdManager\nIdManager().new_id()",
+        "from app.ids import IdManager\nfrom app.ids import IdManager, sys\nIdManager().new_id()",
+        "from app import IdManager\nfrom app.ids import IdManager\ndef f(): IdManager().new_id()",
+        "import app.ids\nimport app.all\napp.ids.IdManager().new_id()",
+        "def f():\n    from app.ids import IdManager\n    from app.ids import IdManager\n    IdManager()"
+        ".new_id()",
     ],
 )
 def test_a_broken_call_is_found_however_its_maker_is_reached(call):
@@ -194,10 +199,11 @@ def test_what_is_told_without_a_tree_is_all_that_matters(project, monkeypatch):
     assert linked(texts).findings == quick.findings
 
 
-def test_a_pattern_that_might_take_for_ever_is_not_tried():
+@pytest.mark.parametrize("pattern", ["(a+)+b", ".*" * 30 + "!", ".?" * 60 + "." * 90, "(?:a|a)" * 28 + "b"])
+def test_a_pattern_that_might_take_for_ever_is_not_tried(pattern):
     texts = {
         "ids.py": f"import uuid\ndef generate_run_id(): return f'{'a' * 60}_{{uuid.uuid4().hex[:8]}}'",
-        "use.py": "import re\ndef f(run_id): return re.fullmatch('(a+)+b', run_id)",
+        "use.py": f"import re\ndef f(run_id): return re.fullmatch('{pattern}', run_id)",
     }
     assert "CID701" not in [each.code for each in linked(texts).findings]
 
@@ -264,3 +270,17 @@ def test_a_registry_with_faults_still_names_its_services(tmp_path):
     (tmp_path / "canonid.toml").write_text(REGISTRY + 'accepts = ["typeid", "unknown"]')
     assert [each.line for each in linked(SERVICES, str(tmp_path)).findings if each.code == "CID802"] == [3]
     assert linked(SERVICES, str(tmp_path)).services == ["auth", "billing"]
+
+
+@pytest.mark.parametrize("time", ["int(time.time() * 1000)", "int(time.time() * 1000) % 100000"])
+@pytest.mark.parametrize(
+    "random", ["uuid.uuid4().hex[:8]", "secrets.token_hex(4)", "secrets.token_hex(8)[:6]"]
+)
+def test_a_reader_that_expects_more_parts_than_are_written(time, random):
+    texts = {
+        "ids.py": "import secrets, time, uuid\nclass Generator:\n    @staticmethod\n"
+        f"    def generate_thread_id():\n        return f'thread_{{{time}}}_{{{random}}}'\n",
+        "use.py": "def environment(thread_id):\n    _, env, ms, rnd = thread_id.split('_')\n    return env",
+    }
+    told = [each.message for each in linked(texts).findings if each.code == "CID701"]
+    assert [each.partition(";")[0] for each in told] == ["expects 4 parts, gets 3"]

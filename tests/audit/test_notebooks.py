@@ -4,7 +4,9 @@ import json
 
 import pytest
 
+from canonid.audit.examining import Task, examine
 from canonid.audit.notebooks import code_of
+from canonid.audit.packing import unpack
 
 
 def cell(kind, source):
@@ -66,3 +68,9 @@ def test_another_language_has_no_code():
 def test_what_is_no_notebook_is_told(data):
     with pytest.raises(ValueError):
         code_of(data)
+
+
+def test_a_notebook_nested_too_deeply_is_broken(tmp_path):
+    file = tmp_path / "a.ipynb"
+    file.write_text("[" * 100_000)
+    assert unpack(examine(Task("a.ipynb", str(file), b"")).facts).error == "no notebook: nested too deeply"

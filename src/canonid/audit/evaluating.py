@@ -235,6 +235,8 @@ class Evaluator:
         kind, name, strength = origin
         if strength is None:
             strength = drawn_bits(target, node, space)
+        if target == "secrets.token_hex" and (digits := _digits(node, space)):
+            name = f"hex{digits}"
         return Field(kind, name, strength)
 
     def _hashed(self, node: ast.Call, space: Space, deep: int) -> Field:
@@ -539,6 +541,13 @@ def drawn_bits(target: str, node: ast.Call, space: Space) -> float:
     if short == "choice":
         return 5.17
     return 53.0 if short in ("random", "uniform") else 30.0
+
+
+def _digits(call: ast.Call, space: Space) -> int:
+    """How many digits `token_hex` gives; 0 if the code doesn't say."""
+    given = [*call.args, *[each.value for each in call.keywords]]
+    size = _plain_number(given[0], space) if given else 32
+    return 2 * size if size is not None and size > 0 else 0
 
 
 def _plain_number(node: ast.AST, space: Space) -> int | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
 DEEP = 8  # names that stand for names, followed this far
@@ -82,6 +82,17 @@ class Space:
         while space is not None:
             yield from space.stars
             space = space.above
+
+
+def only(bindings: Sequence[Binding]) -> Binding | None:
+    """The one binding of a name, or the last of several imports that are done in any case; else None."""
+    if len(bindings) == 1:
+        return bindings[0]
+    if any(each.how != "import" for each in bindings):
+        return None
+    same = all(each.text == bindings[0].text for each in bindings)
+    unconditional = all(getattr(each.node, "col_offset", 1) == 0 for each in bindings)
+    return bindings[-1] if same or unconditional else None
 
 
 def resolve(node: ast.AST, space: Space, deep: int = DEEP) -> str:

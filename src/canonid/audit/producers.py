@@ -51,7 +51,9 @@ MANIFOLD = frozenset(  # kinds of which one program has several that have nothin
     {"session", "request", "client", "call", "message", "event", "trace", "task", "job", "group", "device"}
 )
 WIDTH = re.compile(r"hex(\d+)$")
-PLAIN_FIELDS = frozenset({"ms", "us", "ns", "counter", "len", "address"})  # digits and nothing else
+PLAIN_FIELDS = frozenset(  # digits and nothing else
+    {"ms", "us", "ns", "ms_part", "us_part", "ns_part", "counter", "len", "address"}
+)
 
 
 class Producer(NamedTuple):

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from canonid.audit.evaluating import is_id_name, is_made, returns
 from canonid.audit.facts import Definition, Holding, Mention, Part, Production, Signature
-from canonid.audit.names import Binding, Space, resolve
+from canonid.audit.names import Binding, Space, only, resolve
 from canonid.audit.origins import origin_of
 from canonid.audit.rules.building import against, judged
 from canonid.audit.sinks import reason_against, top
@@ -106,9 +106,10 @@ def trace(node: ast.AST | None, space: Space, deep: int = DEEP) -> str:
     if not isinstance(node, ast.Name):
         return ""
     found = space.find(node.id, node.lineno)
-    if found is None or len(found[1]) != 1:
+    binding = only(found[1]) if found is not None else None
+    if found is None or binding is None:
         return ""
-    where, (binding,) = found
+    where = found[0]
     if binding.how == "import":
         return binding.text
     if binding.how == "definition":
@@ -378,9 +379,9 @@ def _is_plain_here(view: View, node: ast.AST) -> bool:
 
 def _exports(space: Space) -> Iterator[tuple[str, str]]:
     for name, bindings in space.bindings.items():
-        if len(bindings) != 1:
+        binding = only(bindings)
+        if binding is None:
             continue
-        (binding,) = bindings
         if binding.how == "import":
             if is_telling(name) or is_telling(binding.text) or origin_of(binding.text) is not None:
                 yield name, binding.text

@@ -65,7 +65,8 @@ def cut_to(field: Field, digits: int | None, bits_a_digit: float = 4.0) -> Field
     """The first or last so many digits of a field; None where that can't be told."""
     if digits is None:
         return field._replace(name=f"{field.name}_part", cut=True)
-    name = f"hex{digits}" if field.kind in ("uuid", "hash") else f"{field.name}{digits}"
+    is_hex = field.kind in ("uuid", "hash") or field.name.startswith("hex")
+    name = f"hex{digits}" if is_hex else f"{field.name}{digits}"
     kept = 0.0 if field.name in ("uuid1", "uuid6", "uuid7") else min(field.bits, digits * bits_a_digit)
     return field._replace(name=name, bits=kept, cut=True)
 

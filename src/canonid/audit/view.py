@@ -239,8 +239,12 @@ class View:
                 found.setdefault(node.id, []).append((node, space))
         return found
 
+    @cached_property
+    def _is_ascii(self) -> bool:
+        return self._data.isascii()
+
     def _column(self, line: int, offset: int) -> int:
-        if self._data.isascii():
+        if self._is_ascii:
             return offset + 1
         text = self.lines[line - 1] if line <= len(self.lines) else ""
         return offset + 1 if text.isascii() else len(text.encode()[:offset].decode(errors="replace")) + 1
