@@ -176,3 +176,9 @@ def test_ctrl_c_leaves_no_process():
 def children(process):
     listed = Path(f"/proc/{process}/task").glob("*/children")
     return [int(child) for each in listed for child in each.read_text().split()]
+
+
+def test_nothing_but_empty_files(tmp_path, across):
+    (tmp_path / "__init__.py").write_bytes(b"")
+    (tmp_path / "a.py").write_bytes(b"")
+    assert audit([tmp_path], workers=2).files == audit([tmp_path], workers=1).files == 2

@@ -391,6 +391,34 @@ def test_a_hook_of_git_refuses_what_is_new(repository):
     git("commit", "-qam", "second")
 
 
+@pytest.mark.parametrize("name", ["text", "json", "jsonl", "sarif", "markdown", "html"])
+def test_every_format_takes_odd_names_and_encodings_where_nothing_is_utf_8(repository, name, monkeypatch):
+    for variable, value in {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}.items():
+        monkeypatch.setenv(variable, value)
+    files = [
+        b"\xe2\x80\xae.py",
+        b"latin\xe9.py",
+        b"new\nline.py",
+        b"\x1b[31m.py",
+        b"-x.py",
+        b"surrogate\xed\xa0\x80.py",
+    ]
+    for file in files:
+        Path(os.fsdecode(file)).write_text(CODE)
+    (repository / "coding.py").write_text("# coding: hex\n" + CODE)
+    (repository / "text.py").write_text("import uuid\nuser_id = '\\ud800' + uuid.uuid4().hex[:8]\n")
+    result = canonid("--format", name)
+    assert (result.returncode, result.stderr) == (3, "")
+    assert not set("\x1b\u202e") & set(result.stdout)
+
+
+def test_with_standard_error_closed_it_is_as_it_was(repository):
+    (repository / "b.py").write_text("import uuid\nuuid.uuid4(\n")
+    command = ["sh", "-c", '"$0" -m canonid.cli audit --json 2>&-', sys.executable]
+    result = subprocess.run(command, stdout=subprocess.PIPE, timeout=60)
+    assert (result.returncode, result.stdout.decode()) == (3, canonid("--json").stdout)
+
+
 def test_the_action_runs(repository):
     script = (ROOT / "action.yml").read_text().split("      run: |\n")[1]
     environment = {

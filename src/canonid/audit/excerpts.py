@@ -20,7 +20,7 @@ def lines_below(root: str) -> Lines:
         try:
             with tokenize.open(Path(root, path)) as source:
                 return [line.rstrip("\n") for line in source]
-        except (OSError, SyntaxError, ValueError):
+        except (OSError, SyntaxError, ValueError, LookupError):
             return ()
 
     return lines_of

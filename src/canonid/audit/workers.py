@@ -69,7 +69,7 @@ def _chunks(tasks: Sequence[tuple[Task, int]]) -> tuple[list[Chunk], list[Chunk]
     for task, size in sorted(tasks, key=lambda each: (-each[1], each[0].path)):
         if size >= HEAVY_BYTES:
             heavy.append([task])
-        elif room >= size and len(light[-1]) < CHUNK_FILES:
+        elif light and room >= size and len(light[-1]) < CHUNK_FILES:
             light[-1].append(task)
             room -= size
         else:

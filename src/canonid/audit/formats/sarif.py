@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 from urllib.parse import quote
 
@@ -94,7 +93,7 @@ def _result(finding: Finding, place: int, above: str) -> dict[str, object]:
             {
                 "physicalLocation": {
                     "artifactLocation": {
-                        "uri": quote(os.fsencode(above + finding.path)),
+                        "uri": quote(above + finding.path, errors="surrogateescape"),
                         "uriBaseId": "%SRCROOT%",
                     },
                     "region": {
