@@ -144,10 +144,9 @@ def test_a_file_whose_worker_dies_is_broken_and_the_rest_is_not(project, tmp_pat
 
 def test_where_no_process_starts_the_work_is_done_here(project, across, monkeypatch):
     expected = audit([project], workers=1)
-    monkeypatch.setattr(sys, "executable", str(project / "nothing"))
-    assert audit([project], workers=2) == expected
-    monkeypatch.setattr(sys, "executable", "/bin/false")
-    assert audit([project], workers=2) == expected
+    for python in (str(project / "nothing"), "/bin/false", "", None):
+        monkeypatch.setattr(sys, "executable", python)
+        assert audit([project], workers=2) == expected
 
 
 def test_ctrl_c_leaves_no_process():

@@ -216,3 +216,9 @@ def test_no_program_that_the_repository_names_is_run(git, write, tmp_path, name)
     assert not (tmp_path / "run").exists()
     git("status")
     assert (tmp_path / "run").exists()  # it would have been
+
+
+def test_a_work_tree_that_git_refuses(git, write, tmp_path):
+    write(".git/HEAD", "broken")
+    with pytest.raises(NoSuchRevision, match="git status"):
+        changes_since(str(tmp_path), "HEAD")

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from canonid.audit.findings import Finding
+from canonid.audit.sources import work_tree
 from canonid.errors import CanonidError, show
 
 _HUNK = re.compile(rb"@@ -\d+(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
@@ -65,6 +66,8 @@ def changes_since(root: str, revision: str) -> Changes:
         commit = _git(root, "hash-object", "-t", "tree", "--stdin")  # of nothing: there is no commit yet
     if commit is None:
         if _git(root, "rev-parse", "--is-inside-work-tree") is None:
+            if work_tree(root) is not None:  # most often it is another user's
+                raise NoSuchRevision(f"git can't use the work tree of {root}; `git status` there says why")
             raise NoSuchRevision(f"{root} is in no git work tree, whose revisions --since could name")
         raise NoSuchRevision(f"git knows no revision {show(revision)} in {root}; a shallow clone may lack it")
     name = commit.decode().strip()

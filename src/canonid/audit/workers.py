@@ -124,6 +124,8 @@ class _Team:
 
     def _start(self) -> subprocess.Popen[bytes] | None:
         """A process that is ready, or None."""
+        if not sys.executable:  # Python is a part of another program
+            return None
         # -I: nothing in the working folder, which may be the audited one, can be imported.
         command = [sys.executable, "-I", "-S", "-c", START, str(Path(canonid.__file__).parents[1])]
         pipe = subprocess.PIPE
