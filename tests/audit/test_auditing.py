@@ -151,14 +151,15 @@ def test_where_no_process_starts_the_work_is_done_here(project, across, monkeypa
 
 def test_ctrl_c_leaves_no_process():
     code = f"""
-        import glob, os, signal, sys
+        import glob, os, signal, sys, time
         sys.path.append({str(SOURCE.parent)!r})
         from canonid.audit.auditing import audit
         def children():
             return "".join([open(each).read() for each in glob.glob("/proc/self/task/*/children")]).split()
         def stop(done, files):
             print(len(children()))
-            signal.raise_signal(signal.SIGINT)  # this thread's: another one might see it late
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(30)  # another thread may get it first; sleeping ends as soon as this one has it
         try:
             audit([{str(SOURCE)!r}], workers=2, progress=stop)
         except KeyboardInterrupt:
