@@ -97,12 +97,11 @@ def _decided(
     """What is found and what is no ID, as the project itself sees it."""
     if not (said.not_ids or said.ids):
         return list(drafts), list(ignored)
-    denied = [each for each in drafts if said.denies(each.name)]
-    insisted = [each for each in ignored if said.insists(each.name)]
-    return (
-        [*[each for each in drafts if each not in denied], *[_insisted(each) for each in insisted]],
-        [*[each for each in ignored if each not in insisted], *[_denied(each) for each in denied]],
-    )
+    found = [each for each in drafts if not said.denies(each.name)]
+    found += [_insisted(each) for each in ignored if said.insists(each.name)]
+    no_ids = [each for each in ignored if not said.insists(each.name)]
+    no_ids += [_denied(each) for each in drafts if said.denies(each.name)]
+    return found, no_ids
 
 
 def _denied(draft: Draft) -> Ignored:

@@ -119,10 +119,10 @@ def _patterns() -> tuple[re.Pattern[bytes], ...]:
     return tuple([re.compile(text) for text in texts])
 
 
-# What a test writes out as an ID: a UUID, or a text with a digit or a separator under such a name.
-_WRITTEN = [
-    re.compile(pattern)
-    for pattern in (
+@cache
+def _written() -> tuple[re.Pattern[bytes], ...]:
+    """What a test writes out as an ID: a UUID, or a text with a digit or a separator under such a name."""
+    texts = (
         *[
             name
             + rb"(?:[\"'\])]*\s*(?::[^=\n]{1,40})?=?=|[\"']\s*[:,])\s*[\[({]?\s*"
@@ -131,12 +131,12 @@ _WRITTEN = [
         ],
         rb"-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}\}?[\"']",
     )
-]
+    return tuple([re.compile(text) for text in texts])
 
 
 def writes_ids(data: bytes) -> bool:
     """Whether a test could write an ID out. Other files may, and nothing is said of it."""
-    return any(pattern.search(data) for pattern in _WRITTEN)
+    return any(pattern.search(data) for pattern in _written())
 
 
 def needs_tree(data: bytes) -> bool:

@@ -16,12 +16,8 @@ from canonid.audit.telling import told
 from canonid.audit.view import View, text_of
 from canonid.audit.wording import concerns_others, holds, stars
 
-FAULTS = (
-    SyntaxError,
-    ValueError,
-    RecursionError,
-    MemoryError,
-)  # of what is in a file; UnicodeError is a ValueError
+# What parsing may raise; UnicodeError is a ValueError.
+FAULTS = (SyntaxError, ValueError, RecursionError, MemoryError)
 SMALL_BYTES = 2_048  # a tree for all files that are smaller costs a percent
 
 
