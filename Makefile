@@ -5,7 +5,11 @@ PORT ?= 8100
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help run test check setup browser matrix bench audit-quality clean
+# Tests that compute run beside tests that wait, and give way to them.
+COMPUTING := $(addprefix tests/,acceptance aliases audit cli compat core)
+COMPUTED := $(VENV)/tests-that-compute.log
+
+.PHONY: help run test computing waiting check setup browser matrix bench audit-quality clean
 help:            ## what can be made
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/'
 
@@ -13,8 +17,14 @@ run: setup       ## the golden path at a printed local address
 	@PYTHONPATH=examples/goldenpath $(BIN)/python -m goldenpath --port $(PORT)
 
 test: check      ## every check and every test
-	@$(BIN)/python -m pytest
+	@$(MAKE) --no-print-directory --keep-going -j2 waiting computing
 	@command -v "$${GOLDENPATH_CHROMIUM:-chromium}" >/dev/null || echo "*** NO CHROMIUM HERE: the browser tests were SKIPPED. To run them: make browser ***"
+
+waiting:
+	@$(BIN)/python -m pytest $(COMPUTING:%=--ignore=%)
+
+computing:
+	@nice $(BIN)/python -m pytest -o cache_dir=$(VENV)/pytest_cache $(COMPUTING) >$(COMPUTED) 2>&1; code=$$?; cat $(COMPUTED); exit $$code
 
 check: setup     ## ruff, mypy, import contracts
 	@$(BIN)/ruff check

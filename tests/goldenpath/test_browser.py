@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "goldenpath"
 CHROMIUM = os.environ.get("GOLDENPATH_CHROMIUM") or shutil.which("chromium")
 PATIENCE = 40_000  # ms
-TOKEN_DELAY = "0.15"  # seconds; an answer from the docs takes some ten
+TOKEN_DELAY = "0.08"  # seconds; an answer from the docs takes some five
 LONG_QUESTION = "How do old and new IDs both resolve?"
 EVENTS = ["agent_started", "agent_thinking", "tool_executing", "tool_completed", "agent_completed"]
 
